@@ -1,0 +1,48 @@
+"""The one crop function."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.vision.crop import crop_face
+
+PICTURE = np.arange(60 * 80 * 3, dtype=np.uint32).reshape(60, 80, 3).astype(np.uint8)
+
+
+@given(
+    x=st.floats(-79, 79), y=st.floats(-59, 59), w=st.floats(80, 400), h=st.floats(60, 400),
+    margin=st.floats(0, 1),
+)
+def test_any_box_that_touches_the_picture_gives_a_square(x, y, w, h, margin):
+    crop = crop_face(PICTURE, (x, y, x + w, y + h), margin=margin, size=32)
+    assert crop.shape == (32, 32, 3) and crop.dtype == np.uint8
+
+
+@pytest.mark.parametrize("box", [(100, 0, 120, 20), (-30, 0, -1, 20), (0, 61, 20, 90)])
+def test_a_box_beside_the_picture_is_refused_by_name(box):
+    with pytest.raises(ValueError, match="outside the 80x60 picture"):
+        crop_face(PICTURE, box, margin=0.1, size=16)
+
+
+@pytest.mark.parametrize("box", [(10, 10, 10, 20), (20, 10, 10, 20)])
+def test_a_box_without_area_is_refused(box):
+    with pytest.raises(ValueError, match="no area"):
+        crop_face(PICTURE, box, margin=0.1, size=16)
+
+
+def test_a_crop_at_its_own_size_is_the_picture_itself():
+    crop = crop_face(PICTURE, (20, 10, 52, 42), margin=0.0, size=32)
+    assert np.array_equal(crop, PICTURE[10:42, 20:52])
+
+
+def test_margin_is_added_on_every_side_of_the_longer_one():
+    crop = crop_face(PICTURE, (30, 20, 40, 40), margin=0.1, size=24)
+    assert np.array_equal(crop, PICTURE[18:42, 23:47])
+
+
+def test_outside_the_picture_its_edge_is_repeated():
+    grey = np.full((40, 40, 3), 90, np.uint8)
+    assert (crop_face(grey, (-20, -20, 20, 20), margin=0.2, size=32) == 90).all()

@@ -1,0 +1,121 @@
+"""The text a person types to name a source, taken apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import parse_qsl, unquote
+
+from edge.errors import UsageError
+
+SCHEMES: Mapping[str, str] = {
+    "file": "file:PATH, a picture or a video",
+    "folder": "folder:PATH, a folder of pictures",
+    "v4l2": "v4l2:///dev/video0, a camera",
+    "demo": "demo:, the built-in scene",
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceUri:
+    """A source's address: *scheme* (a key of SCHEMES), *target* (a path or device), *options*."""
+
+    scheme: str
+    target: str
+    options: Mapping[str, str]
+    text: str
+
+
+def parse_uri(text: str) -> SourceUri:
+    """Return the parts of *text*: a URI, a bare path, or a bare camera number.
+
+    A bare path that exists is taken as it stands, so that a file called ``a:b?.mp4`` can be
+    named.  Raises UsageError for an empty text, an unknown scheme, or an option without value.
+    """
+    if not text.strip():
+        raise UsageError(f"source '' is empty; {_allowed()}")
+    if Path(text).is_dir():
+        return SourceUri("folder", text, {}, text)
+    if Path(text).exists():
+        return SourceUri("file", text, {}, text)
+    if re.fullmatch(r"\d{1,3}", text):
+        return SourceUri("v4l2", f"/dev/video{int(text)}", {}, text)
+    # One letter before the colon is no scheme but a drive, as in C:\film.mp4.
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", text)
+    if found is None:
+        return SourceUri("file", text, {}, text)
+    scheme = found[1].lower()
+    if scheme not in SCHEMES:
+        raise UsageError(f"source {text!r}: the scheme {scheme!r} is not known; {_allowed()}")
+    target, _, query = text[found.end() :].partition("?")
+    target = unquote(target[2:] if target.startswith("//") else target)
+    if scheme == "v4l2" and re.fullmatch(r"/?\d{1,3}", target):
+        target = f"/dev/video{int(target.lstrip('/'))}"
+    if scheme in ("file", "folder") and not target:
+        raise UsageError(f"source {text!r} names no path; {_allowed()}")
+    if scheme == "file" and Path(target).is_dir():
+        scheme = "folder"
+    try:
+        options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+    except ValueError:
+        raise UsageError(
+            f"source {text!r}: {query!r} is not a list of options; write ?name=value&name=value"
+        ) from None
+    return SourceUri(scheme, target or "", options, text)
+
+
+def only_options(uri: SourceUri, *allowed: str) -> None:
+    """Raise UsageError when *uri* has an option that is not one of *allowed*."""
+    for name in uri.options:
+        if name not in allowed:
+            known = ", ".join(allowed) if allowed else "none"
+            raise UsageError(
+                f"source {uri.text!r}: option {name!r} is not known for {uri.scheme}:; "
+                f"allowed: {known}"
+            )
+
+
+def option(uri: SourceUri, name: str, convert: Callable[[str], T], default: T, hint: str) -> T:
+    """Return option *name* of *uri* as *convert* reads it, *default* where it is not given.
+
+    *convert* raises ValueError for what it does not allow; that becomes a UsageError which
+    says what *hint* allows.
+    """
+    if name not in uri.options:
+        return default
+    value = uri.options[name]
+    try:
+        return convert(value)
+    except ValueError:
+        raise UsageError(f"source {uri.text!r}: {name} is {value!r}; allowed: {hint}") from None
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """Return (width, height) from text such as ``1280x720``; ValueError for anything else."""
+    found = re.fullmatch(r"(\d{2,5})x(\d{2,5})", text)
+    if found is None:
+        raise ValueError(text)
+    return int(found[1]), int(found[2])
+
+
+def between(low: float, high: float) -> Callable[[str], float]:
+    """Return a reader of numbers from *low* to *high*, for :func:`option`."""
+
+    def read(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    return read
+
+
+def _allowed() -> str:
+    return (
+        f"allowed: a path, a camera number such as 0, {'; '.join(SCHEMES.values())}"
+    )

@@ -1,4 +1,4 @@
-"""The one way a face is cut out of a picture: in training, calibration, evaluation and at the door."""
+"""The one way a face is cut out of a picture, in training, evaluation and at the door."""
 
 from __future__ import annotations
 

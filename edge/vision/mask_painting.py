@@ -356,7 +356,7 @@ def _grain(gray: Image) -> float:
         return 0.0
     fine = cv2.absdiff(gray, cv2.medianBlur(gray, 3))
     # The median absolute deviation is 0.67 sigma; details of the face sit in the tail.
-    return float(np.clip(np.median(fine[::2, ::2]) * 1.2, 0, 12))
+    return float(np.clip(np.median(fine[::2, ::2].astype(np.float32)) * 1.2, 0, 12))
 
 
 def _cast_shadow(canvas: _Canvas, cover: Image) -> Layer:

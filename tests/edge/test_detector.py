@@ -1,0 +1,98 @@
+"""The detector's shapes and arithmetic; the network itself is tested where it is trained."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.vision.detector import (
+    STRIDES,
+    Faces,
+    candidates,
+    decode_cells,
+    gather_faces,
+    input_shape,
+    letterbox,
+)
+
+PIXELS = 384 * 288
+
+
+@given(st.integers(16, 4000), st.integers(16, 4000))
+def test_the_input_never_costs_more_than_it_should(width, height):
+    across, down = input_shape(width, height, PIXELS)
+    assert across % 32 == 0 and down % 32 == 0 and across * down <= PIXELS
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((640, 480), (384, 288)), ((480, 640), (288, 384)), ((1280, 720), (416, 256))],
+)
+def test_the_input_takes_the_shape_of_the_camera(size, expected):
+    assert input_shape(*size, PIXELS) == expected
+
+
+def test_an_input_without_a_cell_is_refused():
+    with pytest.raises(ValueError, match="at least 1024"):
+        input_shape(640, 480, 1000)
+
+
+@given(st.integers(1, 300), st.integers(1, 300))
+def test_a_letterboxed_picture_keeps_its_proportions(width, height):
+    canvas, scale = letterbox(np.full((height, width, 3), 9, np.uint8), 64, 96)
+    rows, columns = np.nonzero(canvas[:, :, 0] == 9)
+    assert canvas.shape == (96, 64, 3)
+    assert abs(columns.max() + 1 - max(1, width * scale)) <= 1
+    assert abs(rows.max() + 1 - max(1, height * scale)) <= 1
+
+
+@pytest.mark.parametrize("stride", STRIDES)
+def test_a_cell_that_says_nothing_is_a_box_of_one_stride_around_its_middle(stride):
+    here = np.array([2]), np.array([3])
+    boxes, points = decode_cells(*here, stride, np.zeros((1, 4)), np.zeros((1, 10)))
+    assert boxes[0].tolist() == [3 * stride, 2 * stride, 4 * stride, 3 * stride]
+    assert (points == (np.array([3.5, 2.5]) * stride)).all()
+
+
+def quiet_outputs(rows=6, columns=8):
+    """Raw int8 outputs of a network that sees nothing: every score is the lowest."""
+    outputs = {}
+    for stride, cells in zip(STRIDES, (4, 2, 1), strict=True):
+        shape = (1, rows * cells, columns * cells)
+        outputs[f"score{stride}"] = (np.full((*shape, 1), -128, np.int8), 0.1, 20)
+        outputs[f"box{stride}"] = (np.zeros((*shape, 4), np.int8), 0.05, 0)
+        outputs[f"landmark{stride}"] = (np.zeros((*shape, 10), np.int8), 0.05, 0)
+    return outputs
+
+
+def test_a_network_that_sees_nothing_gives_no_face():
+    found = gather_faces(candidates(quiet_outputs(), 0.5), 1.0, 256, 192, 0.45)
+    assert len(found) == 0 and found.boxes.shape == Faces.none().boxes.shape
+
+
+def test_one_cell_above_the_threshold_is_one_face_in_picture_pixels():
+    outputs = quiet_outputs()
+    outputs["score16"][0][0, 3, 5, 0] = 60
+    found = gather_faces(candidates(outputs, 0.5), 0.5, 512, 384, 0.45)
+    assert found.boxes.tolist() == [[160, 96, 192, 128]]
+    assert found.scores[0] == pytest.approx(1 / (1 + np.exp(-4.0)))
+
+
+def test_neighbouring_cells_that_mean_one_face_are_one_face():
+    outputs = quiet_outputs()
+    outputs["score32"][0][0, 2, 2:4, 0] = (60, 80)
+    outputs["box32"][0][0, 2, 2, 0] = 20
+    found = gather_faces(candidates(outputs, 0.5), 1.0, 256, 192, 0.45)
+    assert len(found) == 1 and found.scores[0] == pytest.approx(1 / (1 + np.exp(-6.0)))
+
+
+@given(st.integers(-128, 127), st.floats(0.05, 0.95))
+def test_a_face_counts_exactly_from_its_threshold(value, threshold):
+    outputs = quiet_outputs()
+    outputs["score8"][0][0, 0, 0, 0] = value
+    score = 1 / (1 + np.exp(-(value - 20) * 0.1))
+    found = candidates(outputs, threshold)
+    if abs(score - threshold) > 1e-6:
+        assert bool(found) == (score > threshold)

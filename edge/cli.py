@@ -1,0 +1,227 @@
+"""The command ``maskgate``: what a person types, and what comes back when something is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import click
+
+import edge
+from edge.errors import EXIT_INTERRUPTED, EXIT_OUTPUT, EXIT_UNEXPECTED, EXIT_USAGE, MaskgateError
+from edge.quiet import debugging, quiet_libraries
+
+_EXIT_CODES = """\b
+Exit codes:
+  0    done, or stopped by SIGTERM in good order
+  1    a bug in maskgate; MASKGATE_DEBUG=1 shows where
+  2    an option or value that is not allowed
+  3    a camera, video, folder or picture that cannot be read
+  4    a model file that is missing, damaged or of another kind
+  5    a pin, recording or event file that cannot be driven or written
+  130  stopped by Ctrl-C, in good order
+"""
+
+
+class Rim(click.Group):
+    """The edge of the program: every error becomes one line and an exit code here."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        extra["standalone_mode"] = False
+        with quiet_libraries():
+            code = _guarded(lambda: super(Rim, self).main(*args, **extra))
+            _flush_output()
+            sys.exit(code)
+
+
+def _guarded(program: Callable[[], Any]) -> int:
+    """Run *program*; return its exit code, after one line for what went wrong."""
+    try:
+        code = program()
+        return code if isinstance(code, int) else 0
+    except MaskgateError as error:
+        if debugging():
+            raise
+        return _complain(str(error), error.exit_code)
+    except click.ClickException as error:
+        # click 8.2 made "no command was given" an error, whose message is the whole help.
+        if type(error).__name__ == "NoArgsIsHelpError":
+            click.echo(error.format_message(), err=True)
+            return EXIT_USAGE
+        return _complain(f"{error.format_message()} See maskgate --help.", EXIT_USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        return _complain("stopped", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        return _complain("standard output was closed by its reader", EXIT_OUTPUT)
+    except Exception as error:
+        if debugging():
+            raise
+        return _complain(
+            f"unexpected {type(error).__name__}: {error}. This is a bug: please report it with "
+            "the traceback that MASKGATE_DEBUG=1 shows",
+            EXIT_UNEXPECTED,
+        )
+
+
+def _flush_output() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader is gone; Python would fail again, with a traceback, when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(line: str, code: int) -> int:
+    click.echo("maskgate: " + " ".join(line.split()), err=True)
+    return code
+
+
+@click.group(
+    cls=Rim, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(
+    edge.__version__, "--version", prog_name="maskgate", message="%(prog)s %(version)s"
+)
+def main() -> None:
+    """A box at a shop door that sees who wears no mask, and makes that heard and seen."""
+
+
+@main.command(epilog=_EXIT_CODES, short_help="Watch a source and sound the alarm.")
+@click.option(
+    "--source",
+    metavar="URI",
+    help="Where pictures come from: the path of a picture, a video or a folder of pictures, "
+    "v4l2:///dev/video0 or just 0 for a camera, or demo:, the built-in scene. "
+    "The default is demo:.",
+)
+@click.option(
+    "--record",
+    metavar="FILE",
+    help="Write the annotated video to this .mp4 or .avi file. The default is not to record.",
+)
+@click.option(
+    "--events",
+    metavar="FILE",
+    help="Write what happens as JSON lines to this file; with - to standard output, and "
+    "everything else to standard error. The default is not to write them.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as JSON. The default is a text."
+)
+@click.option(
+    "--quiet", is_flag=True, help="Print only the summary. The default is to tell what happens."
+)
+@click.option(
+    "--realtime/--as-fast-as-possible",
+    default=None,
+    help="Play a file at its own speed, as a camera would deliver it, or without waiting. "
+    "The default is real time for demo: and as fast as possible for files and folders.",
+)
+@click.option(
+    "--max-frames",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Stop after this many frames. The default is not to stop.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="Stop after this much of the source's time. The default is not to stop.",
+)
+@click.option(
+    "--detector",
+    metavar="FILE",
+    help="The face detector's model file. The default is the released one.",
+)
+@click.option(
+    "--classifier",
+    metavar="FILE",
+    help="The mask classifier's model file. The default is the released one.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 16),
+    metavar="N",
+    help="How many processor cores the networks may use, 1 to 16. "
+    "The default leaves one core free and uses at most 4.",
+)
+@click.option(
+    "--min-face",
+    type=click.FloatRange(8, 2000),
+    default=20,
+    metavar="PIXELS",
+    help="A face whose shorter side is below this is too far away to be judged, 8 to 2000. "
+    "The default is 20.",
+)
+@click.option(
+    "--max-alarm",
+    type=click.FloatRange(1, 3600),
+    default=30,
+    metavar="S",
+    help="An alarm ends after so many seconds even if the person stays, 1 to 3600. "
+    "The default is 30.",
+)
+@click.option(
+    "--buzzer-pin",
+    type=click.IntRange(0, 27),
+    default=17,
+    metavar="PIN",
+    help="The buzzer's GPIO by its BCM number, 0 to 27. The default is 17.",
+)
+@click.option(
+    "--led-pin",
+    type=click.IntRange(0, 27),
+    default=27,
+    metavar="PIN",
+    help="The LED's GPIO by its BCM number, 0 to 27. The default is 27.",
+)
+@click.option(
+    "--no-pins",
+    is_flag=True,
+    help="Drive gpiozero's mock pins, even on a board with real ones. "
+    "The default is real pins where there are any; GPIOZERO_PIN_FACTORY is honoured.",
+)
+def run(**options: Any) -> int:
+    """Watch a source, judge the people in it, and sound the alarm for those without a mask.
+
+    A picture is shown for 1.5 seconds, as if someone stood still before the camera, because
+    nobody is judged by a single look. Every picture of a folder is a scene of its own;
+    folder:PATH?fps=25 makes them one film.
+    """
+    # Loaded only now, so that --help and --version answer at once.
+    from edge.commands import run_gate
+
+    with _stop_signals() as stop:
+        run_gate(options, stop)
+    return EXIT_INTERRUPTED if stop() == _INTERRUPTED else 0
+
+
+_INTERRUPTED = "stopped by Ctrl-C"
+_TERMINATED = "stopped by SIGTERM"
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], str]]:
+    """Turn Ctrl-C and SIGTERM into a reason to stop; a second one stops at once."""
+    reasons: list[str] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if reasons:
+            raise KeyboardInterrupt
+        reasons.append(_INTERRUPTED if number == signal.SIGINT else _TERMINATED)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: reasons[0] if reasons else ""
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+

@@ -1,0 +1,186 @@
+"""``maskgate run``: from what was typed to a gate at work, and to what is printed about it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import click
+import cv2
+
+from edge.alerts.gpio import PinOutput, Pins, buzzer_and_led, choose_pins
+from edge.alerts.outputs import Outputs
+from edge.camera import open_source
+from edge.camera.frame import Source
+from edge.camera.pace import PacedSource
+from edge.gate.decision import DecisionSettings
+from edge.gate.policy import PolicySettings
+from edge.gate.tracker import TrackerSettings
+from edge.modelfile import ModelFile, read_model, released_model
+from edge.report.events import Event, EventLog, event_words
+from edge.report.film import Film
+from edge.report.summary import PinRecord, Summary, summary_text, summary_values
+from edge.service import Limits, Outcome, run
+from edge.vision.classifier import MaskClassifier
+from edge.vision.detector import FaceDetector
+from edge.watch import Settings
+
+# The detector's doubtful faces, which keep a known person alive, reach down to this share of
+# the score from which a face may be a new person.
+_DOUBTFUL = 0.5
+
+
+def run_gate(options: Mapping[str, Any], stop: Callable[[], str]) -> None:
+    """Run the gate with the *options* of ``maskgate run`` until it ends or *stop* says why.
+
+    Prints what happens and the summary.  Raises MaskgateError for what is wrong with the
+    options, the models, the source or the outputs; the summary is printed all the same once
+    the gate was at work.
+    """
+    # Standard output belongs to whoever reads the events from it.
+    aside = options["events"] == "-"
+
+    def say(text: str) -> None:
+        if not options["quiet"]:
+            click.echo(text, err=aside or options["as_json"])
+
+    threads = options["threads"] or default_threads()
+    cv2.setNumThreads(threads)
+    with ExitStack() as stack:
+        source = open_source(options["source"] or "demo:")
+        stack.callback(source.close)
+        source = paced(source, options["realtime"])
+        detector_file = read_model(
+            options["detector"] or released_model("face-detector"), "face-detector"
+        )
+        classifier_file = read_model(
+            options["classifier"] or released_model("mask-classifier"), "mask-classifier"
+        )
+        settings = gate_settings(detector_file, options["min_face"], options["max_alarm"])
+        detector = FaceDetector(
+            detector_file, threads, score_threshold=settings.tracker.keep_score
+        )
+        classifier = MaskClassifier(classifier_file, threads)
+        if options["source"] is None:
+            say("No --source is given, so this is the built-in scene (--source demo:).")
+        pins = choose_pins(pretend=options["no_pins"])
+        devices = buzzer_and_led(
+            pins, buzzer_pin=options["buzzer_pin"], led_pin=options["led_pin"]
+        )
+        outputs = Outputs(devices)
+        stack.callback(outputs.close)
+        note = pins_note(pins, devices)
+        say(f"Watching {source.name}")
+        say(note)
+        model = model_words(classifier_file)
+        log = EventLog(options["events"], model) if options["events"] else None
+        if log is not None:
+            stack.callback(log.close)
+
+        def on_event(event: Event) -> None:
+            if log is not None:
+                log.write(event)
+            say(event_words(event))
+
+        film = None
+        if options["record"]:
+            film = Film(options["record"], source.frames_per_second)
+        outcome = run(
+            source,
+            detector,
+            classifier,
+            outputs,
+            settings,
+            film=film,
+            on_event=on_event,
+            limits=Limits(options["max_frames"], options["seconds"]),
+            stop=stop,
+        )
+    summary = summarise(
+        outcome,
+        source=source.name,
+        models=(model_words(detector_file), model),
+        runtime=str(classifier.runtime),
+        threads=threads,
+        devices=devices,
+        note=note,
+        written=[
+            options[name] for name in ("record", "events") if options[name] not in (None, "-")
+        ],
+    )
+    if options["as_json"]:
+        text = json.dumps(summary_values(summary), ensure_ascii=False, indent=2)
+    else:
+        text = ("" if options["quiet"] else "\n") + summary_text(summary)
+    click.echo(text, err=aside)
+    if outcome.error is not None:
+        raise outcome.error
+
+
+def gate_settings(detector: ModelFile, min_face: float, max_alarm: float) -> Settings:
+    """Return settings that fit *detector*: from which score on a face is sure is on its card.
+
+    *min_face* is in pixels, *max_alarm* in seconds.
+    """
+    sure = float(detector.card.decision.get("score_threshold", 0.5))
+    return Settings(
+        tracker=TrackerSettings(start_score=sure, keep_score=sure * _DOUBTFUL),
+        decision=DecisionSettings(min_face_pixels=min_face, min_score=sure),
+        policy=PolicySettings(max_alarm_seconds=max_alarm),
+    )
+
+
+def default_threads() -> int:
+    """Return how many cores the networks use by default: all but one, 1 to 4."""
+    return max(1, min(4, (os.cpu_count() or 1) - 1))
+
+
+def paced(source: Source, realtime: bool | None) -> Source:
+    """Return *source*, played at its own speed if *realtime* says so, or if it is the demo."""
+    wanted = realtime if realtime is not None else source.name.startswith("demo")
+    return PacedSource(source) if wanted and not source.live else source
+
+
+def pins_note(pins: Pins, devices: tuple[PinOutput, ...]) -> str:
+    """Return a sentence that says which pins are driven, and plainly so when they are not real."""
+    where = " and ".join(f"{device.name} on GPIO {device.pin}" for device in devices)
+    if not pins.mock:
+        return f"Real pins through {pins.why}: {where}."
+    return f"No real pins ({pins.why}): {where} are gpiozero's mock pins and make no sound."
+
+
+def model_words(model: ModelFile) -> str:
+    """Return *model*'s name, version and the start of its checksum."""
+    return f"{model.card.name} {model.card.version} ({model.sha256[:12]})"
+
+
+def summarise(
+    outcome: Outcome,
+    *,
+    source: str,
+    models: tuple[str, ...],
+    runtime: str,
+    threads: int,
+    devices: tuple[PinOutput, ...],
+    note: str,
+    written: list[str],
+) -> Summary:
+    """Return the summary of *outcome* with what the run was made of."""
+    values = {
+        name: getattr(outcome, name)
+        for name in Outcome.__dataclass_fields__
+        if name != "error"
+    }
+    return Summary(
+        **values,
+        source=source,
+        models=models,
+        runtime=runtime,
+        threads=threads,
+        pins=tuple(PinRecord(d.name, d.pin, d.history) for d in devices),
+        pins_note=note,
+        written=tuple(written),
+    )

@@ -1,0 +1,101 @@
+"""What happened at the gate, one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TextIO
+
+from edge.errors import OutputError
+
+EventKind = Literal["person_judged", "person_left", "alarm_started", "alarm_ended"]
+
+_WORDS = {"mask": "mask", "no_mask": "NO MASK", "incorrect": "mask WORN WRONG", "unsure": "unsure"}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened *time* seconds after the source's first frame.
+
+    *person* is the number of whom it is about: judged (anew each time the verdict changes),
+    gone (with the last verdict), or the one who started the alarm; None when an alarm ended.
+    *box* is x0, y0, x1, y1 in pixels where the face was seen last.  *picture* is the file name
+    where the source is a folder.
+    """
+
+    time: float
+    event: EventKind
+    person: int | None = None
+    verdict: str | None = None
+    confidence: float | None = None
+    box: tuple[float, float, float, float] | None = None
+    picture: str = ""
+
+
+def event_line(event: Event, model: str) -> str:
+    """Return *event* as JSON without a line end; what is not known is left out."""
+    values: dict[str, object] = {"time": round(event.time, 3), "event": event.event}
+    if event.person is not None:
+        values["person"] = event.person
+    if event.verdict is not None:
+        values["verdict"] = event.verdict
+    if event.confidence is not None:
+        values["confidence"] = round(event.confidence, 4)
+    if event.box is not None:
+        values["box"] = [round(v, 1) for v in event.box]
+    if event.picture:
+        values["picture"] = event.picture
+    values["model"] = model
+    return json.dumps(values, ensure_ascii=False)
+
+
+def event_words(event: Event) -> str:
+    """Return *event* as a line for people."""
+    head = f"{event.time:8.2f} s  "
+    who = f"person {event.person}"
+    if event.event == "alarm_started":
+        return f"{head}ALARM for {who}"
+    if event.event == "alarm_ended":
+        return f"{head}alarm ended"
+    word = _WORDS.get(event.verdict or "unsure", event.verdict)
+    if event.event == "person_left":
+        return f"{head}{who} left: {word}"
+    return f"{head}{who}: {word} ({event.confidence or 0:.0%} sure)"
+
+
+class EventLog:
+    """Writes events to *path* as they happen, ``-`` being standard output.
+
+    An older file of that name is overwritten.  Each line is handed to the system at once, so
+    that a reader at the other end of a pipe is never behind.  *model* goes into every line.
+    Raises OutputError when the file cannot be written or the reader has gone away.
+    """
+
+    def __init__(self, path: str, model: str) -> None:
+        self._model = model
+        self._name = "standard output" if path == "-" else path
+        self._own = path != "-"
+        try:
+            self._stream: TextIO = (
+                Path(path).open("w", encoding="utf-8") if self._own else sys.stdout  # noqa: SIM115
+            )
+        except OSError as error:
+            raise OutputError(
+                f"cannot write events to {path}: {error.strerror or error}; name a file in a "
+                "folder that exists and is writable, or - for standard output"
+            ) from None
+
+    def write(self, event: Event) -> None:
+        try:
+            self._stream.write(event_line(event, self._model) + "\n")
+            self._stream.flush()
+        except OSError as error:
+            raise OutputError(
+                f"cannot write events to {self._name}: {error.strerror or error}"
+            ) from None
+
+    def close(self) -> None:
+        if self._own:
+            self._stream.close()

@@ -1,0 +1,282 @@
+"""``python -m convert``: from a trained Keras network to a model file for the device."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge import __version__
+from edge.errors import EXIT_INTERRUPTED, MaskgateError, ModelError, UsageError
+
+ADVICE = "Exit codes: 0 done, 2 option, 4 model, 5 cannot write, 6 data, 7 float and int8 differ."
+
+
+class _Group(click.Group):
+    """Turns the errors maskgate raises into one line and their exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MaskgateError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted; nothing was written", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
+
+
+@click.group(cls=_Group, epilog=ADVICE)
+@click.version_option(__version__, package_name="maskgate")
+def main() -> None:
+    """Make int8 model files that describe themselves and prove that they are right."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+
+def _path(*names: str, **options: Any) -> Any:
+    return click.option(*names, type=click.Path(path_type=Path), **options)
+
+
+def _common(command: Any) -> Any:
+    options = (
+        _path("--model", required=True, metavar="FILE", help="The trained model.keras."),
+        _path("--data", required=True, metavar="DIR", help="Folder of the data set."),
+        _path("--out", required=True, metavar="FILE", help="The .tflite to write."),
+        _path("--metrics", metavar="FILE", help="Default: metrics.json beside --model."),
+        _path("--report", metavar="FILE", help="Parity report, written as .md and .json. "
+              "Default: parity beside --model."),
+        _path("--notes", metavar="FILE", help="Markdown on sources and known weaknesses, for the "
+              "model card."),
+        click.option("--name", help="Name in the card. Default: the kind."),
+        click.option("--model-version", type=click.IntRange(0), help="Only ever grows. Default: "
+                     "one more than the file that --out replaces."),
+        click.option("--force", is_flag=True, help="Write even when float and int8 differ by more "
+                     "than is allowed; the card will say so."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _share(name: str, default: float, text: str) -> Any:
+    return click.option(
+        name, type=click.FloatRange(0, 100), default=default, show_default=True,
+        metavar="PERCENT", help=text,
+    )
+
+
+@main.command()
+@_common
+@click.option("--crop-margin", type=click.FloatRange(0, 2), help="Default: the training's.")
+@click.option("--temperature", type=click.FloatRange(0.01, 100), help="Default: the training's.")
+@click.option("--calibration", type=click.IntRange(1), default=500, show_default=True,
+              help="Faces of the training split that int8 ranges are measured on.")
+@_share("--least-agreement", 99.0, "Faces with the same answer.")
+@_share("--most-accuracy-loss", 1.0, "Points of accuracy that int8 may lose.")
+def classifier(
+    crop_margin: float | None, temperature: float | None, calibration: int,
+    least_agreement: float, most_accuracy_loss: float, **given: Any,
+) -> None:
+    """Convert the mask classifier."""
+    from dataclasses import replace
+
+    from convert.build import About, build_classifier, face_counts, provenance
+    from convert.parity import Bounds
+    from convert.quantise import load_keras
+    from convert.record import classifier_input, priors, wanted
+    from train.data.read import read_face_data
+
+    record, version, notes = _beforehand(given)
+    margin = wanted(crop_margin, record, "crop_margin", "--crop-margin")
+    heat = wanted(temperature, record, "temperature", "--temperature")
+    seed = record.get("seed", 0)
+    network = load_keras(given["model"])
+    faces = read_face_data(given["data"], _detect(given["data"]), seed=seed)
+    told = record.get("data", {})
+    synthetic = set(told.get("synthetic", ()))
+    real = [face for face in faces.validation.records if face.source not in synthetic]
+    data = {
+        "checksum": faces.checksum,
+        "synthetic": sorted(synthetic),
+        "train": face_counts(faces.train),
+        "validation": face_counts(faces.validation),
+    }
+    built = build_classifier(
+        network,
+        classifier_input(record, network),
+        margin,
+        faces.train,
+        replace(faces.validation, records=real),
+        About(
+            given["name"] or "mask-classifier",
+            version,
+            {"temperature": heat, **priors(record)},
+            _measured(record),
+            provenance(record, given["model"], _command(), data),
+        ),
+        crops=calibration,
+        seed=seed,
+        progress=_progress,
+    )
+    bounds = Bounds(least_agreement / 100, most_accuracy_loss / 100)
+    _finish(built, bounds, 8, "logits", notes, given)
+
+
+@main.command()
+@_common
+@click.option("--width", type=int, help="Input width, a multiple of 32. Default: the training's.")
+@click.option("--height", type=int, help="Input height, a multiple of 32. Default: the training's.")
+@click.option("--score-threshold", type=click.FloatRange(0.01, 0.99),
+              help="Score from which the device reports a face. Default: the training's, or 0.5.")
+@click.option("--nms-iou", type=click.FloatRange(0.1, 0.95),
+              help="Overlap above which two boxes are one face. Default: the training's, or 0.45.")
+@click.option("--calibration", type=click.IntRange(1), default=300, show_default=True,
+              help="Pictures of the training split that int8 ranges are measured on.")
+@_share("--least-matched", 97.0, "Faces of either network that the other finds too.")
+def detector(
+    width: int | None, height: int | None, score_threshold: float | None, nms_iou: float | None,
+    calibration: int, least_matched: float, **given: Any,
+) -> None:
+    """Convert the face detector."""
+    from convert.build import About, build_detector, picture_counts, provenance
+    from convert.parity import Bounds
+    from convert.quantise import load_keras, quiet_native_output
+    from convert.record import detector_input, wanted
+    from train.data.coco import read_coco
+
+    with quiet_native_output():
+        from train.detector.network import Upsample
+
+    record, version, notes = _beforehand(given)
+    spec = detector_input(record, width, height)
+    decided = {"score_threshold": 0.5, "nms_iou": 0.45, **record.get("decision", {})}
+    decision = {
+        "score_threshold": wanted(score_threshold, decided, "score_threshold", "--score-threshold"),
+        "nms_iou": wanted(nms_iou, decided, "nms_iou", "--nms-iou"),
+    }
+    pictures, held_out = (read_coco(given["data"] / f"{side}.json") for side in ("train", "val"))
+    data = {
+        "checksum": record.get("data", {}).get("checksum", ""),
+        "train": picture_counts(pictures),
+        "validation": picture_counts(held_out),
+    }
+    built = build_detector(
+        load_keras(given["model"], (Upsample,)),
+        spec,
+        pictures,
+        held_out,
+        About(
+            given["name"] or "face-detector",
+            version,
+            decision,
+            _measured(record),
+            provenance(record, given["model"], _command(), data),
+        ),
+        pictures=calibration,
+        seed=record.get("config", {}).get("seed", 0),
+        progress=_progress,
+    )
+    _finish(built, Bounds(matched=least_matched / 100), 2, None, notes, given)
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@_path("--notes", metavar="FILE", help="Markdown on sources and known weaknesses.")
+@_path("--evaluation", metavar="FILE", help="JSON that `python -m train evaluate` wrote for MODEL.")
+@_path("--out", metavar="FILE", help="Default: MODEL with the ending .md.")
+def card(model: Path, notes: Path | None, evaluation: Path | None, out: Path | None) -> None:
+    """Write the card a person reads, from the one inside MODEL."""
+    from convert.cardtext import card_text
+    from convert.modelwriter import write_atomic
+    from convert.record import read_json
+    from edge.modelfile import read_model
+
+    measured = read_json(evaluation) if evaluation else None
+    out = out or model.with_suffix(".md")
+    write_atomic(out, card_text(read_model(model), _text(notes), measured))
+    click.echo(f"wrote {out}")
+
+
+def _finish(
+    built: Any, bounds: Any, inputs: int, labelled: str | None, notes: str,
+    given: Mapping[str, Any],
+) -> None:
+    from convert.release import Destination, release, with_self_test
+    from convert.tables import plain_table
+
+    counts = ", ".join(f"{count} {name}" for name, count in built.operators.most_common())
+    click.echo(f"int8 throughout: {counts}")
+    click.echo(plain_table(built.parity.rows(bounds)))
+    out = given["out"]
+    report = given["report"] or given["model"].parent / "parity"
+    to = Destination(out, report, notes, given["force"])
+    card = with_self_test(built.network, built.card, inputs)
+    model = release(built.network, card, built.parity, bounds, to, labelled=labelled)
+    size = model.path.stat().st_size
+    click.echo(f"wrote {out} ({size:,} bytes, version {card.version}) and {out.with_suffix('.md')}")
+
+
+def _beforehand(given: Mapping[str, Any]) -> tuple[dict[str, Any], int, str]:
+    """Return the training's record, the version and the notes: what is cheap to find wrong."""
+    from convert.record import read_json
+
+    record = read_json(given["metrics"] or given["model"].parent / "metrics.json")
+    return record, _version(given["model_version"], given["out"]), _text(given["notes"])
+
+
+def _measured(record: Mapping[str, Any]) -> dict[str, Any]:
+    # Only what was measured on held-out data belongs on a card; the rest is provenance.
+    return {
+        name.replace("_", " ") + ", float": tree
+        for name, tree in record.items()
+        if name.startswith(("validation", "evaluation")) and isinstance(tree, dict)
+    }
+
+
+def _version(given: int | None, out: Path) -> int:
+    from edge.modelfile import read_model
+
+    if given is not None:
+        return given
+    if not out.exists():
+        return 1
+    try:
+        return read_model(out).card.version + 1
+    except ModelError as error:
+        raise ModelError(f"{error}; or pass --model-version to write over it") from error
+
+
+def _text(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as text: {error}") from error
+
+
+def _command() -> str:
+    return shlex.join(["python", "-m", "convert", *sys.argv[1:]])
+
+
+def _progress(items: Any) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(items, disable=None, leave=False)
+
+
+def _detect(data: Path) -> Any:
+    from train.data.folders import is_folder_per_class
+
+    if not is_folder_per_class(data):
+        return None
+    from edge.modelfile import read_model, released_model
+    from edge.vision.detector import FaceDetector
+
+    return FaceDetector(read_model(released_model("face-detector"), "face-detector")).detect

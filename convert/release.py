@@ -1,0 +1,147 @@
+"""The last steps of every conversion: parity report, verdict, proof, and the file itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convert.cardtext import card_text
+from convert.graph import ends
+from convert.modelwriter import assemble, write_atomic
+from convert.parity import Bounds, ClassifierParity, DetectorParity
+from convert.tables import markdown_table
+from edge.errors import OutputError, ParityError
+from edge.modelfile import ModelCard, ModelFile, SelfTest, read_model
+from edge.vision.interpreter import Network
+from edge.vision.selftest import run_self_test, sample_outputs, self_test_images
+
+Parity = ClassifierParity | DetectorParity
+
+SELF_TEST_SEED = 20
+# XNNPACK gives the same integers on x86-64 and arm64.  TensorFlow Lite's own kernels round
+# differently, and what they differ by grows with a network's depth: it is measured, and twice
+# as much is tolerated.
+LEAST_TOLERANCE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a conversion writes: the model file, and a folder and stem for the parity report."""
+
+    model: Path
+    report: Path
+    notes: str = ""
+    force: bool = False
+
+
+def with_self_test(network: bytes, card: ModelCard, inputs: int) -> ModelCard:
+    """Return *card* with what *network* answers here to *inputs* seeded pictures.
+
+    The tolerance covers every correct runtime: it comes from comparing two of them.
+    """
+    images = self_test_images(card.input, SELF_TEST_SEED, inputs)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.tflite"
+        path.write_bytes(network)
+        outputs = sample_outputs(Network(path, card.input), images)
+        others = sample_outputs(Network(path, card.input, plain_kernels=True), images)
+    gap = max(
+        int(np.abs(np.subtract(outputs[name], others[name])).max()) for name in outputs
+    )
+    test = SelfTest(SELF_TEST_SEED, inputs, outputs, float(max(LEAST_TOLERANCE, 2 * gap)))
+    return dataclasses.replace(card, self_test=test)
+
+
+def release(
+    network: bytes,
+    card: ModelCard,
+    parity: Parity,
+    bounds: Bounds,
+    to: Destination,
+    *,
+    labelled: str | None,
+) -> ModelFile:
+    """Write the parity report, and the model file with its human-readable card; return the file.
+
+    The file is read back and its self-test run before it is put in place, so a broken one
+    never replaces a good one.  Raises ParityError, having written the report alone, when
+    *parity* breaks *bounds* and ``to.force`` is not set; OutputError when nothing can be
+    written there.
+    """
+    breaches = parity.breaches(bounds)
+    forced = bool(breaches) and to.force
+    try:
+        _write_report(parity, bounds, breaches, card, to.report)
+        if breaches and not to.force:
+            raise ParityError(
+                f"{to.model} was not written: {'; '.join(breaches)}; see "
+                f"{to.report.with_suffix('.md')}, calibrate on more data, or pass --force"
+            )
+        metrics = {**card.metrics, "parity": {**parity.as_dict(), "forced": forced}}
+        card = dataclasses.replace(card, metrics=metrics)
+        content = assemble(network, card, _described(network), labelled)
+        with tempfile.TemporaryDirectory() as folder:
+            trial = Path(folder) / to.model.name
+            trial.write_bytes(content)
+            run_self_test(read_model(trial, card.kind))
+        write_atomic(to.model, content)
+        model = read_model(to.model, card.kind)
+        write_atomic(to.model.with_suffix(".md"), card_text(model, notes=to.notes))
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {to.model} or {to.report}: {error.strerror or error}; "
+            "check the folder and the space left"
+        ) from error
+    return model
+
+
+def _described(network: bytes) -> Mapping[str, str]:
+    meanings = {
+        "logits": "one logit per label; softmax after division by the card's temperature",
+        "score": "face logit per cell of {} pixels",
+        "box": "dx, dy, log w, log h per cell, in units of {} pixels",
+        "landmark": "x, y of five landmarks per cell, in units of {} pixels",
+    }
+    described = {}
+    for name, _ in ends(network)[1]:
+        stem = name.rstrip("0123456789")
+        described[name] = meanings.get(stem, stem).format(name[len(stem) :])
+    return described
+
+
+def _write_report(
+    parity: Parity, bounds: Bounds, breaches: list[str], card: ModelCard, path: Path
+) -> None:
+    tree: dict[str, Any] = {
+        "model": card.name,
+        "version": card.version,
+        "passed": not breaches,
+        "breaches": breaches,
+        "bounds": dataclasses.asdict(bounds),
+        "parity": parity.as_dict(),
+    }
+    write_atomic(path.with_suffix(".json"), json.dumps(tree, indent=1) + "\n")
+    verdict = f"Out of bounds: {'; '.join(breaches)}." if breaches else "Within the bounds."
+    parts = [
+        f"# Float against int8: {card.name}, version {card.version}",
+        verdict,
+        markdown_table(("on the validation split", "value", "bound"), parity.rows(bounds)),
+        "## Worst cases",
+        worst_table(parity) or "None.",
+    ]
+    write_atomic(path.with_suffix(".md"), "\n\n".join(parts) + "\n")
+
+
+def worst_table(parity: Parity) -> str:
+    """Return the worst cases as a Markdown table; empty when there are none."""
+    if not parity.worst:
+        return ""
+    head = tuple(parity.worst[0])
+    return markdown_table(head, [[str(case[key]) for key in head] for case in parity.worst])

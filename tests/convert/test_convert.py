@@ -1,0 +1,199 @@
+"""``python -m convert`` from a Keras file to a model file, and every way it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from click.testing import CliRunner, Result
+
+from convert.calibration import spread
+from convert.cli import main
+from convert.quantise import float_function
+from edge.modelfile import read_model
+from edge.vision.classifier import MaskClassifier
+from edge.vision.interpreter import Network, to_float
+from edge.vision.selftest import run_self_test
+from tests.networks import (
+    CLASSIFIER_INPUT,
+    COLORS,
+    color_classifier,
+    face_picture,
+    tiny_detector,
+    write_detection,
+    write_faces,
+)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data and both trainings."""
+    folder = tmp_path_factory.mktemp("work")
+    write_faces(folder / "faces")
+    write_detection(folder / "detection")
+    metrics: dict[str, dict[str, Any]] = {
+        "classifier": {
+            "crop_margin": 0.2,
+            "temperature": 1.3,
+            "seed": 5,
+            "command": "python -m train classifier",
+            "validation": {"faces": 30, "accuracy": {"value": 1.0, "low": 0.9, "high": 1.0}},
+        },
+        "detector": {"config": {"input_width": 96, "input_height": 64, "seed": 1}},
+    }
+    for name, model in (("classifier", color_classifier()), ("detector", tiny_detector())):
+        (folder / name).mkdir()
+        model.save(folder / name / "model.keras")
+        (folder / name / "metrics.json").write_text(json.dumps(metrics[name]))
+    return folder
+
+
+def convert(work: Path, kind: str, out: Path, *options: str) -> Result:
+    data = {"classifier": "faces", "detector": "detection"}[kind]
+    arguments = [
+        kind, "--model", str(work / kind / "model.keras"), "--data", str(work / data),
+        "--out", str(out), "--report", str(out.with_name("parity")), *options,
+    ]
+    return CliRunner().invoke(main, arguments)
+
+
+def test_a_classifier_is_converted_described_and_equal(work: Path, tmp_path: Path) -> None:
+    out = tmp_path / "masks.int8.tflite"
+    result = convert(work, "classifier", out)
+    assert result.exit_code == 0, result.output
+    assert "same answer" in result.output and "30 of 30" in result.output
+    model = read_model(out, "mask-classifier")
+    assert (model.card.crop_margin, model.card.version) == (0.2, 1)
+    assert model.card.decision == {"temperature": 1.3}
+    assert model.card.metrics["parity"]["agreement"] == 1
+    assert model.card.provenance["data"]["train"]["painted"]["with_mask"] == 4
+    assert run_self_test(model) == 0
+    image = np.full((64, 64, 3), COLORS["without_mask"], np.uint8)
+    box = np.array([[16, 16, 48, 48]], np.float32)
+    assert MaskClassifier(model).probabilities(image, box).argmax() == 1
+    card = out.with_suffix(".md").read_text()
+    assert model.sha256 in card and "0.9000 to 1.0000" in card
+    report = json.loads((tmp_path / "parity.json").read_text())
+    assert report["passed"] and "Worst cases" in (tmp_path / "parity.md").read_text()
+
+
+def test_int8_logits_are_close_to_the_float_ones(work: Path, tmp_path: Path) -> None:
+    out = tmp_path / "masks.tflite"
+    assert convert(work, "classifier", out).exit_code == 0
+    network = Network.from_model(read_model(out))
+    run = float_function(color_classifier())
+    rng = np.random.default_rng(8)
+    for color in COLORS.values():
+        image = face_picture(rng, color, 32, 32)
+        exact = next(iter(run(to_float(image, CLASSIFIER_INPUT)[None]).values()))
+        np.testing.assert_allclose(network.run(image)["logits"], exact, atol=0.15)
+
+
+def test_converting_again_raises_the_version(work: Path, tmp_path: Path) -> None:
+    out = tmp_path / "masks.tflite"
+    for version in (1, 2):
+        assert convert(work, "classifier", out).exit_code == 0
+        assert read_model(out).card.version == version
+
+
+def test_the_same_input_gives_the_same_file(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    files = [tmp_path / name for name in ("a.tflite", "b.tflite")]
+    for file in files:
+        assert convert(work, "classifier", file).exit_code == 0
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_difference_over_the_bound_is_refused_unless_forced(work: Path, tmp_path: Path) -> None:
+    # An untrained detector finds no face, so nothing shows that int8 does as well.
+    out = tmp_path / "faces.tflite"
+    refused = convert(work, "detector", out)
+    assert refused.exit_code == 7, refused.output
+    assert "no face at all" in refused.output and "--force" in refused.output
+    assert not out.exists()
+    assert not json.loads((tmp_path / "parity.json").read_text())["passed"]
+    forced = convert(work, "detector", out, "--force")
+    assert forced.exit_code == 0, forced.output
+    model = read_model(out, "face-detector")
+    assert model.card.metrics["parity"]["forced"]
+    assert model.card.decision == {"score_threshold": 0.5, "nms_iou": 0.45}
+    assert "--force" in out.with_suffix(".md").read_text()
+
+
+def test_a_refused_conversion_leaves_the_old_file(work: Path, tmp_path: Path) -> None:
+    out = tmp_path / "faces.tflite"
+    assert convert(work, "detector", out, "--force").exit_code == 0
+    before = out.read_bytes()
+    assert convert(work, "detector", out).exit_code == 7
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (("--model", "nothing.keras"), 2, "metrics.json"),
+        (("--model", "nothing.keras", "--metrics", "GOOD"), 4, "nothing.keras does not exist"),
+        (("--model", "GOOD", "--metrics", "GOOD"), 4, "not a Keras model"),
+        (("--metrics", "EMPTY"), 2, "--crop-margin"),
+        (("--data", "nowhere"), 6, "nowhere"),
+        (("--notes", "nothing.md"), 2, "nothing.md"),
+        (("--out", "GOOD"), 4, "--model-version"),
+        (("--out", "/proc/model.tflite"), 5, "cannot write"),
+    ],
+)
+def test_bad_input_gives_one_line_and_its_exit_code(
+    work: Path, tmp_path: Path, options: tuple[str, ...], code: int, says: str
+) -> None:
+    empty = tmp_path / "empty.json"
+    empty.write_text("{}")
+    files = {"GOOD": str(work / "classifier" / "metrics.json"), "EMPTY": str(empty)}
+    given = [files.get(option, option) for option in options]
+    result = convert(work, "classifier", tmp_path / "masks.tflite", *given)
+    assert result.exit_code == code, result.output
+    lines = [line for line in result.output.splitlines() if line.startswith("Error:")]
+    assert len(lines) == 1 and says in lines[0]
+    assert "Traceback" not in result.output
+
+
+def test_a_detector_where_a_classifier_belongs_is_refused(work: Path, tmp_path: Path) -> None:
+    detector = str(work / "detector" / "model.keras")
+    metrics = str(work / "classifier" / "metrics.json")
+    result = convert(
+        work, "classifier", tmp_path / "x.tflite", "--model", detector, "--metrics", metrics
+    )
+    assert result.exit_code == 4
+    assert "input is (None, None, None, 3)" in result.output
+
+
+def test_the_card_command_adds_what_was_measured_later(work: Path, tmp_path: Path) -> None:
+    out = tmp_path / "masks.tflite"
+    assert convert(work, "classifier", out).exit_code == 0
+    before = out.read_bytes()
+    (tmp_path / "notes.md").write_text("Black masks at night.")
+    evaluation = {"accuracy": {"value": 0.97, "low": 0.96, "high": 0.98}}
+    (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
+    result = CliRunner().invoke(
+        main,
+        ["card", str(out), "--notes", str(tmp_path / "notes.md"), "--evaluation",
+         str(tmp_path / "evaluation.json")],
+    )
+    assert result.exit_code == 0, result.output
+    card = out.with_suffix(".md").read_text()
+    assert "Black masks at night." in card and "0.9600 to 0.9800" in card
+    assert out.read_bytes() == before
+
+
+def test_rare_kinds_are_drawn_as_often_as_common_ones() -> None:
+    items = [("common", i) for i in range(100)] + [("rare", i) for i in range(5)]
+    chosen = spread(items, 10, lambda item: item[0], seed=0)
+    assert sum(kind == "rare" for kind, _ in chosen) == 5
+    assert chosen == spread(items, 10, lambda item: item[0], seed=0)
+    assert len(spread(items, 1000, lambda item: item[0], seed=0)) == 105

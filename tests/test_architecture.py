@@ -1,0 +1,94 @@
+"""The arrows between the rooms, read from the source."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("edge", "train", "convert")
+
+# What runs on a device and what is taught on a workstation share these, and nothing else.
+SHARED = ("edge.__version__", "edge.errors", "edge.modelfile", "edge.quiet", "edge.vision")
+# The readers of data sets, and the layer that a detector's .keras file is built of.
+TAUGHT = ("train.data", "train.detector.network")
+ALLOWED = {
+    "edge": ("edge",),
+    "train": ("train", *SHARED),
+    "convert": ("convert", *SHARED, *TAUGHT),
+    "edge/vision": ("edge.vision", "edge.errors", "edge.modelfile", "edge.quiet"),
+    "edge/camera": ("edge.camera", "edge.errors", "edge.quiet", "edge.vision"),
+    "edge/gate": ("edge.gate", "edge.errors", "edge.vision.geometry"),
+    "edge/alerts": ("edge.alerts", "edge.errors", "edge.gate.policy"),
+    "edge/modelfile.py": ("edge.__version__", "edge.errors"),
+    "edge/errors.py": (),
+}
+NEVER_ON_A_DEVICE = ("tensorflow", "keras", "torch", "jax", "matplotlib", "tqdm", "flatbuffers")
+# scikit-image brings the demo scene's portrait; it is an extra, imported when that is shown.
+ONLY_WHEN_NEEDED = (*NEVER_ON_A_DEVICE, "skimage", "train", "convert")
+
+
+def sources(place: str) -> list[Path]:
+    path = ROOT / place
+    return [path] if path.is_file() else sorted(path.rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the full name of everything that *path* imports, at the top or inside a function."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; name the room"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, allowed: tuple[str, ...]) -> bool:
+    return any(name == one or name.startswith(f"{one}.") for one in allowed)
+
+
+@pytest.mark.parametrize("place", ALLOWED)
+def test_a_room_imports_only_what_its_arrow_allows(place: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sources(place)
+        for name in imports(path)
+        if name.split(".")[0] in ROOMS and not within(name, ALLOWED[place])
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_device_names_no_training_library() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sources("edge")
+        for name in imports(path)
+        if name.split(".")[0] in NEVER_ON_A_DEVICE
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_module_of_the_device_imports_without_them() -> None:
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in sources("edge")
+        if path.name != "__main__.py"
+    ]
+    program = (
+        "import importlib, sys\n"
+        f"sys.modules.update(dict.fromkeys({ONLY_WHEN_NEEDED!r}))\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_models_hold_no_code() -> None:
+    assert not list((ROOT / "models").rglob("*.py"))

@@ -1,0 +1,219 @@
+"""What the detector is taught, and that it learns it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.errors import DataError, ModelError
+from edge.vision.detector import STRIDES, decode_cells
+from train.detector import targets as t
+from train.detector.samples import Mixture, Source, compose
+from train.detector.targets import Scene, cell_targets
+
+NO_POINTS = np.full((1, 5, 2), np.nan, np.float32)
+NOTHING = np.zeros((0, 4), np.float32)
+
+
+def scene_of(*boxes: tuple[float, ...], ignore: np.ndarray = NOTHING) -> Scene:
+    points = np.repeat(NO_POINTS, len(boxes), axis=0)
+    return Scene(np.array(boxes, np.float32).reshape(-1, 4), points, ignore)
+
+
+@given(
+    x=st.floats(0, 150), y=st.floats(0, 150), side=st.floats(4, 100), ratio=st.floats(0.6, 1.6)
+)
+@settings(max_examples=60)
+def test_every_face_is_asked_of_some_cell_near_its_middle(x, y, side, ratio):
+    box = (x, y, min(x + side, 256.0), min(y + side * ratio, 256.0))
+    targets = cell_targets(scene_of(box), 256, 256)
+    asked = targets[targets[:, t.POSITIVE] == 1]
+    assert len(asked) >= 1
+    middle = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
+    away = np.abs(asked[:, t.CENTRE : t.CENTRE + 2] - middle) / asked[:, t.STRIDE : t.STRIDE + 1]
+    assert away.max() <= t.RADIUS + 1e-4
+    assert np.allclose(asked[:, t.BOX : t.BOX + 4], box)
+
+
+@pytest.mark.parametrize(("side", "strides"), [(16, {8}), (60, {16}), (35, {8, 16}), (200, {32})])
+def test_a_face_is_asked_of_the_scale_of_its_size(side, strides):
+    targets = cell_targets(scene_of((20, 20, 20 + side, 20 + side)), 256, 256)
+    assert set(targets[targets[:, t.POSITIVE] == 1, t.STRIDE]) == strides
+
+
+def test_an_ignore_region_is_neither_face_nor_background():
+    region = np.array([[64, 64, 128, 128]], np.float32)
+    targets = cell_targets(scene_of(ignore=region), 256, 256)
+    inside = np.all(
+        (targets[:, t.CENTRE : t.CENTRE + 2] > 64) & (targets[:, t.CENTRE : t.CENTRE + 2] < 128),
+        axis=1,
+    )
+    assert (targets[inside, t.WEIGHT] == 0).all() and (targets[~inside, t.WEIGHT] == 1).all()
+
+
+def test_the_smaller_of_two_faces_gets_the_cell_both_claim():
+    targets = cell_targets(scene_of((96, 96, 126, 126), (105, 105, 117, 117)), 256, 256)
+    fine = targets[(targets[:, t.STRIDE] == 8) & (targets[:, t.POSITIVE] == 1)]
+    nearest = fine[np.abs(fine[:, t.CENTRE : t.CENTRE + 2] - 111).sum(axis=1).argmin()]
+    assert nearest[t.BOX] == 105
+
+
+@given(st.integers(0, 2**31))
+@settings(max_examples=25, deadline=None)
+def test_composed_pictures_keep_every_face_inside_and_large_enough(seed):
+    path = Path("made.png")
+    picture = np.full((120, 160, 3), 128, np.uint8)
+    source = Source(path, scene_of((40, 30, 80, 85)), np.array([False]))
+    image, scene = compose(
+        [source], {path: picture}, np.ones(1), 128, Mixture(), np.random.default_rng(seed)
+    )
+    assert image.shape == (128, 128, 3) and image.dtype == np.uint8
+    for box in scene.boxes:
+        assert box.min() >= 0 and box.max() <= 128 and (box[2:] - box[:2]).max() >= 9
+
+
+def test_a_composed_face_lies_where_its_target_says():
+    path = Path("made.png")
+    picture = np.zeros((120, 160, 3), np.uint8)
+    picture[30:85, 40:80] = 255
+    source = Source(path, scene_of((40, 30, 80, 85)), np.array([False]))
+    image, scene = compose(
+        [source], {path: picture}, np.ones(1), 192, Mixture(0, 1, 0, strength=0),
+        np.random.default_rng(3),
+    )
+    x0, y0, x1, y1 = scene.boxes[0].round().astype(int)
+    assert image[y0 + 2 : y1 - 2, x0 + 2 : x1 - 2].min() > 200
+
+
+keras = pytest.importorskip("keras", reason="training needs Keras: pip install '.[train]'")
+
+
+def packed(values: np.ndarray) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(values))
+
+
+def perfect_answers(targets: np.ndarray) -> np.ndarray:
+    """Return what a network would say that knows *targets*, (1, cells, 15)."""
+    box, stride = targets[:, t.BOX : t.BOX + 4], targets[:, t.STRIDE : t.STRIDE + 1]
+    centre, side = targets[:, t.CENTRE : t.CENTRE + 2], np.maximum(box[:, 2:] - box[:, :2], 1e-3)
+    sure = np.where(targets[:, t.POSITIVE : t.POSITIVE + 1] == 1, 12.0, -12.0)
+    offset = ((box[:, :2] + box[:, 2:]) / 2 - centre) / stride
+    points = np.zeros((len(targets), 10))
+    return np.concatenate([sure, offset, np.log(side / stride), points], axis=1)[None]
+
+
+def test_loss_is_nought_for_perfect_answers_and_grows_with_the_error():
+    from train.detector.loss import detector_loss
+
+    targets = cell_targets(scene_of((30, 30, 70, 80)), 128, 128)
+    right = perfect_answers(targets)
+    wrong = right.copy()
+    wrong[..., 1] += 0.5
+    losses = [
+        float(packed(detector_loss(targets[None].astype("f"), answers.astype("f")))[0])
+        for answers in (right, wrong)
+    ]
+    assert losses[0] < 0.01 < losses[1]
+
+
+def test_decoding_is_the_inverse_of_what_the_loss_asks():
+    targets = cell_targets(scene_of((30, 30, 70, 80)), 128, 128)
+    row = np.flatnonzero(targets[:, t.POSITIVE])[0]
+    stride = int(targets[row, t.STRIDE])
+    column, line = (targets[row, t.CENTRE : t.CENTRE + 2] / stride - 0.5).astype(int)
+    answers = perfect_answers(targets)[0, row : row + 1]
+    boxes, _ = decode_cells(
+        np.array([line]), np.array([column]), stride, answers[:, 1:5], answers[:, 5:]
+    )
+    assert np.allclose(boxes[0], (30, 30, 70, 80), atol=1e-3)
+
+
+def test_the_network_takes_pictures_of_any_shape():
+    from train.detector.network import DetectorShape, build_detector
+
+    network = build_detector(DetectorShape((4, 4, 8, 8, 8), (1, 1, 1), 8))
+    for height, width in ((64, 96), (128, 32)):
+        outputs = network(np.zeros((1, height, width, 3), "f"), training=False)
+        assert set(outputs) == {f"{k}{s}" for s in STRIDES for k in ("score", "box", "landmark")}
+        for stride in STRIDES:
+            assert outputs[f"box{stride}"].shape == (1, height // stride, width // stride, 4)
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory):
+    """A training on made pictures: bright squares are faces."""
+    from tests.train.making import detection_folder
+    from train.detector.config import DetectorConfig, ScheduleConfig
+    from train.detector.network import DetectorShape
+
+    folder = tmp_path_factory.mktemp("detector")
+    detection_folder(folder / "data")
+    config = DetectorConfig(
+        network=DetectorShape((4, 8, 8, 16, 16), (1, 1, 1), 8),
+        schedule=ScheduleConfig(
+            epochs=2, pictures=8, batch_size=4, small_size=64, size=96, small_share=0.5
+        ),
+        input_width=128,
+        input_height=96,
+    )
+    return folder, config
+
+
+def trained(training, out: str, **changes):
+    from train.detector.train import train_detector
+
+    folder, config = training
+    config = replace(config, schedule=replace(config.schedule, **changes))
+    return train_detector(folder / "data", folder / out, config, quiet=True)
+
+
+def test_a_training_writes_all_that_it_promises(training):
+    metrics = trained(training, "whole")
+    names = {path.name for path in (training[0] / "whole").iterdir()}
+    assert names >= {"model.keras", "metrics.json", "history.csv", "curves.png"}
+    assert "precision_recall.png" in names and not any(name.startswith(".") for name in names)
+    assert metrics["validation"]["pictures"] > 0
+    assert metrics["decision"]["score_threshold"] >= 0.2
+
+
+def test_a_finished_training_is_not_trained_again(training):
+    first = trained(training, "again")
+    second = trained(training, "again")
+    assert first["last_epoch"] == second["last_epoch"]
+
+
+def test_a_training_of_other_settings_is_not_gone_on_with(training):
+    trained(training, "other")
+    with pytest.raises(DataError, match="--fresh"):
+        trained(training, "other", epochs=3)
+
+
+def test_a_trained_detector_loads_and_answers(training):
+    from train.detector.predict import load_keras_detector
+
+    trained(training, "asked")
+    faces = load_keras_detector(training[0] / "asked" / "model.keras", 0.01)(
+        np.zeros((48, 64, 3), np.uint8)
+    )
+    assert faces.boxes.shape[1:] == (4,) and faces.landmarks.shape[1:] == (5, 2)
+
+
+def test_a_file_that_is_no_detector_is_refused(tmp_path):
+    from train.detector.predict import load_keras_detector
+
+    (tmp_path / "model.keras").write_bytes(b"not a network")
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_keras_detector(tmp_path / "model.keras")
+
+
+def test_upsampling_repeats_every_cell_twice_each_way():
+    from train.detector.network import Upsample
+
+    cells = np.arange(12, dtype=np.float32).reshape(1, 2, 3, 2)
+    wanted = cells.repeat(2, axis=1).repeat(2, axis=2)
+    assert np.array_equal(packed(Upsample()(cells)), wanted)

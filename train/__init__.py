@@ -1,0 +1,1 @@
+"""The workstation side: data sets, augmentation, training and evaluation of both networks."""

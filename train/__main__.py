@@ -1,0 +1,7 @@
+"""``python -m train``."""
+
+from __future__ import annotations
+
+from train.cli import main
+
+main()

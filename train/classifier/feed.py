@@ -1,0 +1,93 @@
+"""Batches for Keras: which face is drawn when, the same for the same seed, epoch and place."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from edge.errors import DataError
+from edge.modelfile import LABELS
+from edge.vision.interpreter import to_float
+from train.classifier.config import ClassifierConfig, SamplingConfig
+from train.classifier.samples import augmented_sample
+from train.data.pictures import LoadedFaces
+from train.data.records import FaceRecord
+
+Floats = npt.NDArray[np.float32]
+
+
+def draw_odds(records: list[FaceRecord], sampling: SamplingConfig) -> npt.NDArray[np.float64]:
+    """Return how likely each of *records* is drawn, shape (N,), summing to 1."""
+    odds = np.array(
+        [
+            sampling.sources.get(record.source, 1.0) * sampling.labels.get(record.label, 1.0)
+            for record in records
+        ],
+        np.float64,
+    )
+    if not odds.sum() > 0:
+        raise DataError("no face would ever be drawn; [sampling] weighs every source or label 0")
+    return np.asarray(odds / odds.sum(), np.float64)
+
+
+def drawn_order(
+    odds: npt.NDArray[np.float64], count: int, rng: np.random.Generator
+) -> npt.NDArray[np.intp]:
+    """Return *count* indices into *odds*, shuffled, each as often as its odds say, within one."""
+    places = (np.arange(count) + rng.random()) / count
+    indices = np.searchsorted(np.cumsum(odds), places).clip(0, len(odds) - 1)
+    return np.asarray(rng.permutation(indices), np.intp)
+
+
+def class_weights(
+    records: list[FaceRecord], odds: npt.NDArray[np.float64], power: float
+) -> Floats:
+    """Return how much each class weighs in the loss, shape (3,), 1 on the average draw.
+
+    A class drawn half as often as another weighs ``2 ** power`` times as much.
+    """
+    classes = np.array([LABELS.index(record.label) for record in records])
+    share = np.bincount(classes, odds, minlength=len(LABELS))
+    raw = np.where(share > 0, np.maximum(share, 1e-6) ** -power, 0.0)
+    return np.asarray(raw / (raw * share).sum(), np.float32)
+
+
+class TrainingFeed(keras.utils.PyDataset):  # type: ignore[misc]
+    """One epoch of augmented faces: (batch, S, S, 3) float32, (batch, 3) one-hot, (batch,) weight.
+
+    The sample at a place of an epoch depends on seed, epoch and place alone, so that a
+    resumed training sees what an uninterrupted one would have seen.
+    """
+
+    def __init__(self, faces: LoadedFaces, config: ClassifierConfig, epoch: int) -> None:
+        super().__init__(workers=1)
+        self._faces = faces
+        self._config = config
+        self._epoch = epoch
+        odds = draw_odds(faces.records, config.sampling)
+        rng = np.random.default_rng([config.seed, epoch])
+        self._order = drawn_order(odds, len(faces.records), rng)
+        self._weights = class_weights(faces.records, odds, config.sampling.class_weight_power)
+
+    def __len__(self) -> int:
+        """Return the batches of an epoch; faces that do not fill the last one are left out."""
+        return max(1, len(self._order) // self._config.schedule.batch_size)
+
+    def __getitem__(self, number: int) -> tuple[Floats, Floats, Floats]:
+        network, batch = self._config.network, self._config.schedule.batch_size
+        images, classes = [], []
+        for place in range(number * batch, min((number + 1) * batch, len(self._order))):
+            record = self._faces.records[self._order[place]]
+            image, label = augmented_sample(
+                self._faces.picture(record),
+                record,
+                self._config.augmentation,
+                np.random.default_rng([self._config.seed, self._epoch, place]),
+                margin=network.crop_margin,
+                size=network.input_size,
+            )
+            images.append(image)
+            classes.append(label)
+        one_hot = np.eye(len(LABELS), dtype=np.float32)[classes]
+        return to_float(np.stack(images), network.input), one_hot, self._weights[classes]

@@ -1,0 +1,244 @@
+"""``python -m train``: train the two networks, and evaluate them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge.errors import EXIT_INTERRUPTED, MaskgateError
+
+# Low enough to draw the whole precision-recall curve, high enough to leave out the noise floor.
+CURVE_THRESHOLD = 0.02
+
+
+class _Group(click.Group):
+    """A click group that turns the errors maskgate raises into one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MaskgateError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted; the same command goes on after the last whole epoch", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
+
+
+@click.group(cls=_Group)
+@click.version_option(package_name="maskgate")
+def main() -> None:
+    """Train the networks of maskgate from photographs, and measure them."""
+    # TensorFlow's start-up chatter hides what we have to say.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+
+def _path_option(*names: str, **options: Any) -> Any:
+    return click.option(*names, type=click.Path(path_type=Path), **options)
+
+
+@main.command()
+@_path_option("--data", required=True, metavar="DIR", help="Folder of the data set.")
+@_path_option("--out", required=True, metavar="DIR", help="Folder of this training.")
+@click.option("--alpha", type=float, help="Width of MobileNetV2.")
+@click.option("--input-size", type=int, metavar="PIXELS", help="Side of the network's input.")
+@click.option(
+    "--backbone", default="imagenet", show_default=True, metavar="imagenet|FILE|none",
+    help="Weights to start from.",
+)
+@click.option("--epochs", type=int, help="Epochs in all.")
+@click.option("--batch-size", type=int, help="Faces a step.")
+@click.option("--seed", type=int, help="Seed of everything drawn.")
+@click.option("--resume/--fresh", default=True, help="Go on where --out stands, or start anew.")
+@_path_option("--config", metavar="FILE", help="TOML; default train/configs/classifier.toml.")
+@_path_option("--detector", metavar="FILE", help="Face detector for class folders.")
+def classifier(
+    data: Path, out: Path, backbone: str, resume: bool, config: Path | None,
+    detector: Path | None, **given: Any,
+) -> None:
+    """Train the mask classifier on labelled faces."""
+    from dataclasses import replace
+
+    from train.classifier.config import DEFAULT_CONFIG, overridden, read_config
+    from train.classifier.training import train_classifier
+    from train.data.read import read_face_data
+
+    settings = read_config(config or DEFAULT_CONFIG)
+    settings = overridden(
+        settings, "network", alpha=given["alpha"], input_size=given["input_size"]
+    )
+    settings = overridden(
+        settings, "schedule", epochs=given["epochs"], batch_size=given["batch_size"]
+    )
+    if given["seed"] is not None:
+        settings = replace(settings, seed=given["seed"])
+    faces = read_face_data(data, _detect(detector, data), seed=settings.seed)
+    outcome = train_classifier(
+        faces, settings, backbone, out, fresh=not resume, command=_command()
+    )
+    for note in outcome.notes:
+        click.echo(note)
+    click.echo(f"wrote {out / 'model.keras'} and {out / 'metrics.json'}")
+
+
+@main.command()
+@_path_option("--data", required=True, metavar="DIR", help="train.json, val.json and images/.")
+@_path_option("--out", required=True, metavar="DIR", help="Folder of this training.")
+@_path_option("--portraits", metavar="DIR", help="Faces one a picture, for close-ups.")
+@click.option("--epochs", type=int, help="Epochs in all.")
+@click.option("--seed", type=int, help="Seed of everything drawn.")
+@click.option("--resume/--fresh", default=True, help="Go on where --out stands, or start anew.")
+@_path_option("--config", metavar="FILE", help="TOML; default train/configs/detector.toml.")
+def detector(
+    data: Path, out: Path, portraits: Path | None, epochs: int | None, seed: int | None,
+    resume: bool, config: Path | None,
+) -> None:
+    """Train the face detector on whole pictures."""
+    from dataclasses import replace
+
+    from train.data.read import read_split
+    from train.detector.config import DEFAULT_CONFIG, DetectorConfig
+    from train.detector.train import train_detector
+    from train.settings import read_settings
+
+    settings = read_settings(DetectorConfig(), config or DEFAULT_CONFIG)
+    if epochs is not None:
+        settings = replace(settings, schedule=replace(settings.schedule, epochs=epochs))
+    if seed is not None:
+        settings = replace(settings, seed=seed)
+    faces = read_split(portraits, "train") if portraits else ()
+    metrics = train_detector(data, out, settings, portraits=faces, fresh=not resume)
+    if metrics["data"]["broken"]:
+        names = metrics["data"]["broken"]
+        click.echo(f"skipped {len(names)} pictures that cannot be read: {', '.join(names[:5])}")
+    click.echo(f"wrote {out / 'model.keras'} and {out / 'metrics.json'}")
+
+
+@main.group()
+def evaluate() -> None:
+    """Measure a network on pictures it never saw, float (.keras) or int8 (.tflite)."""
+
+
+def _evaluation_options(command: Any) -> Any:
+    for option in (
+        _path_option("--json", "written", metavar="FILE", help="Write everything there too."),
+        click.option("--split", default="val", show_default=True, help="Which split of --data."),
+        click.option(
+            "--repeats", default=1000, show_default=True, type=click.IntRange(min=0),
+            help="Bootstrap resamples for the intervals; 0 for none.",
+        ),
+        _path_option("--data", required=True, metavar="DIR", help="Folder of the data set."),
+    ):
+        command = option(command)
+    return command
+
+
+@evaluate.command("classifier")
+@_path_option("--model", metavar="FILE", help="Default: the released classifier.")
+@click.option(
+    "--synthetic", multiple=True, default=("maskon",), show_default=True, metavar="SOURCE",
+    help="Source that is left out of every number.",
+)
+@_evaluation_options
+def evaluate_classifier(
+    model: Path | None, data: Path, split: str, repeats: int, written: Path | None,
+    synthetic: tuple[str, ...],
+) -> None:
+    """Judge labelled faces: NAME.csv or NAME.json in --data."""
+    from train.data.pictures import load_faces
+    from train.data.read import read_split
+    from train.evaluate.faces import evaluate_faces, faces_tables
+    from train.evaluate.networks import load_judge
+
+    judge = load_judge(model or _released("mask-classifier"))
+    faces = load_faces(read_split(data, split))
+    result = evaluate_faces(judge, faces, synthetic, repeats, _progress)
+    _report(result, faces_tables(result), written)
+
+
+@evaluate.command("detector")
+@_path_option("--model", metavar="FILE", help="Default: the released detector.")
+@_evaluation_options
+def evaluate_detector(
+    model: Path | None, data: Path, split: str, repeats: int, written: Path | None
+) -> None:
+    """Find faces in whole pictures: NAME.json in --data."""
+    from train.data.coco import read_coco
+    from train.evaluate.networks import load_detect
+    from train.evaluate.pictures import evaluate_pictures, pictures_tables
+
+    detect = load_detect(model or _released("face-detector"), CURVE_THRESHOLD)
+    pictures = read_coco(data / f"{split}.json")
+    result = evaluate_pictures(detect, pictures, min(repeats, 300), _progress)
+    _report(result, pictures_tables(result), written)
+
+
+@evaluate.command("pair")
+@_path_option("--detector", metavar="FILE", help="Default: the released detector.")
+@_path_option("--classifier", metavar="FILE", help="Default: the released classifier.")
+@click.option("--score-threshold", type=float, help="Default: the detector's own.")
+@_evaluation_options
+def evaluate_both(
+    detector: Path | None, classifier: Path | None, score_threshold: float | None, data: Path,
+    split: str, repeats: int, written: Path | None,
+) -> None:
+    """Find faces in whole pictures and judge them: NAME.json in --data."""
+    from train.data.coco import read_coco
+    from train.evaluate.networks import load_detect, load_judge
+    from train.evaluate.pair import evaluate_pair, pair_tables
+
+    detect = load_detect(detector or _released("face-detector"), score_threshold)
+    judge = load_judge(classifier or _released("mask-classifier"))
+    pictures = read_coco(data / f"{split}.json")
+    result = evaluate_pair(detect, judge, pictures, repeats, _progress)
+    _report(result, pair_tables(result), written)
+
+
+def _released(kind: Any) -> Path:
+    from edge.modelfile import released_model
+
+    return released_model(kind)
+
+
+def _progress(entries: Any) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(entries, disable=None, leave=False)
+
+
+def _report(result: dict[str, Any], tables: str, written: Path | None) -> None:
+    click.echo(tables)
+    if result["broken"]:
+        names = ", ".join(result["broken"][:5])
+        click.echo(f"skipped {len(result['broken'])} pictures that cannot be read: {names}")
+    if written is not None:
+        from edge.errors import OutputError
+        from train.report.files import write_json
+
+        try:
+            write_json(written, result)
+        except OSError as error:
+            raise OutputError(f"{written}: cannot be written: {error.strerror}") from error
+        click.echo(f"wrote {written}")
+
+
+def _command() -> str:
+    return shlex.join(["python", "-m", "train", *sys.argv[1:]])
+
+
+def _detect(detector: Path | None, data: Path) -> Any:
+    from train.data.folders import is_folder_per_class
+
+    if not is_folder_per_class(data):
+        return None
+    from edge.modelfile import read_model, released_model
+    from edge.vision.detector import FaceDetector
+
+    path = detector or released_model("face-detector")
+    return FaceDetector(read_model(path, "face-detector")).detect

@@ -1,0 +1,166 @@
+"""One training loop for any Keras backend: pictures prepared beside the network, state kept.
+
+``Model.fit`` would do but for two things: a feed whose pictures change size, and its prefetch
+thread, which under TensorFlow can wait for ever when a fit of several ends.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import queue
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from edge.errors import DataError
+
+Floats = npt.NDArray[np.float32]
+Batch = tuple[Floats, Floats]
+
+PREPARED_BATCHES = 6
+WAIT_SECONDS = 600.0
+
+
+def prefetch(make: Callable[[int], Batch], count: int) -> Iterator[Batch]:
+    """Yield ``make(0)`` .. ``make(count - 1)`` in order, a few prepared ahead by one thread.
+
+    What *make* raises is raised here.  Raises TimeoutError when a batch takes ten minutes.
+    """
+    ready: queue.Queue[Batch | BaseException] = queue.Queue(PREPARED_BATCHES)
+    stopped = threading.Event()
+
+    def prepare() -> None:
+        for index in range(count):
+            try:
+                item: Batch | BaseException = make(index)
+            except Exception as error:
+                item = error
+            while not stopped.is_set():
+                try:
+                    ready.put(item, timeout=0.5)
+                    break
+                except queue.Full:
+                    continue
+            if stopped.is_set() or isinstance(item, BaseException):
+                return
+
+    worker = threading.Thread(target=prepare, name="prefetch", daemon=True)
+    worker.start()
+    try:
+        for _ in range(count):
+            try:
+                item = ready.get(timeout=WAIT_SECONDS)
+            except queue.Empty:
+                raise TimeoutError(f"no batch was ready within {WAIT_SECONDS:.0f} s") from None
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        worker.join(timeout=WAIT_SECONDS)
+
+
+def run_epochs(
+    model: keras.Model,
+    *,
+    epochs: int,
+    steps: int,
+    training: Callable[[int, int], Batch],
+    validation_steps: int,
+    validation: Callable[[int], Batch],
+    state: Path,
+    history: Path,
+    fingerprint: str,
+    validate_every: int = 1,
+    quiet: bool = False,
+) -> list[dict[str, float]]:
+    """Train the compiled *model* and return one row of losses per epoch.
+
+    *training* makes batch (epoch, step), *validation* batch (step); the loss on the latter is
+    not a number in epochs that are not validated.  After every epoch the
+    weights and the optimizer are written to *state* and the row appended to *history*; where
+    *state* exists the training goes on after the epoch it holds.
+
+    Raises DataError when *state* is damaged or belongs to a training of another
+    *fingerprint*: other data or other settings.
+    """
+    model.optimizer.build(model.trainable_variables)
+    done, rows = _restore(model, state, history, fingerprint)
+    for epoch in range(done, epochs):
+        model.reset_metrics()
+        batches = prefetch(lambda step, epoch=epoch: training(epoch, step), steps)
+        bar = tqdm(
+            batches, total=steps, desc=f"epoch {epoch + 1}/{epochs}", disable=quiet, mininterval=2
+        )
+        loss = float("nan")
+        for pictures, targets in bar:
+            loss = float(model.train_on_batch(pictures, targets))
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+        model.reset_metrics()
+        held_out = float("nan")
+        if (epoch + 1) % validate_every == 0 or epoch + 1 == epochs:
+            for pictures, targets in prefetch(validation, validation_steps):
+                held_out = float(model.test_on_batch(pictures, targets))
+        row = {"epoch": epoch + 1, "loss": round(loss, 5), "val_loss": round(held_out, 5)}
+        rows.append(row)
+        _keep(model, state, epoch + 1, fingerprint)
+        _write_history(history, rows)
+        if not quiet:
+            tqdm.write(f"epoch {epoch + 1}/{epochs}  loss {loss:.4f}  validation {held_out:.4f}")
+    return rows
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _keep(model: keras.Model, state: Path, epoch: int, fingerprint: str) -> None:
+    values = {
+        f"v{i}": keras.ops.convert_to_numpy(v.value) for i, v in enumerate(_variables(model))
+    }
+    temporary = state.with_name(f".{state.name}.part")
+    with temporary.open("wb") as file:
+        np.savez(file, epoch=np.array(epoch), fingerprint=np.array(fingerprint), **values)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, state)
+
+
+def _restore(
+    model: keras.Model, state: Path, history: Path, fingerprint: str
+) -> tuple[int, list[dict[str, float]]]:
+    if not state.is_file():
+        return 0, []
+    try:
+        with np.load(state) as values:
+            if str(values["fingerprint"]) != fingerprint:
+                raise DataError(
+                    f"{state} belongs to a training of other data or settings; "
+                    "use another --out, or --fresh to start anew"
+                )
+            for i, variable in enumerate(_variables(model)):
+                variable.assign(values[f"v{i}"])
+            done = int(values["epoch"])
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{state} is damaged ({error}); use --fresh to start anew") from error
+    rows: list[dict[str, float]] = []
+    if history.is_file():
+        with history.open(newline="", encoding="utf-8") as file:
+            rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    return done, rows[:done]
+
+
+def _write_history(path: Path, rows: list[dict[str, float]]) -> None:
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(temporary, path)

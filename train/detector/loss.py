@@ -1,0 +1,69 @@
+"""The detector's loss, in backend-neutral Keras operations."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from train.detector.targets import BOX, CENTRE, HAS_POINTS, POINTS, POSITIVE, STRIDE, WEIGHT
+
+BACKGROUND_WEIGHT = 0.75
+BOX_WEIGHT = 2.0
+LANDMARK_WEIGHT = 0.5
+
+
+def detector_loss(targets: keras.KerasTensor, predictions: keras.KerasTensor) -> keras.KerasTensor:
+    """Return the loss of each picture in a batch, shape (N,).
+
+    *targets* (N, cells, 20) come from :func:`train.detector.targets.cell_targets`,
+    *predictions* (N, cells, 15) from :func:`train.detector.network.training_view`.
+
+    Scores learn the overlap their own box reaches, so that the best box wins suppression, by
+    varifocal loss (Zhang et al., "VarifocalNet", 2021, alpha 0.75, gamma 2): background that
+    is recognised already counts little, faces always count.  Boxes learn by generalised IoU
+    (Rezatofighi et al., 2019), landmarks by a Huber distance in face sizes.
+    """
+    positive = targets[..., POSITIVE]
+    stride = targets[..., STRIDE : STRIDE + 1]
+    centre = targets[..., CENTRE : CENTRE + 2]
+    logits, offsets, points = predictions[..., 0], predictions[..., 1:5], predictions[..., 5:15]
+
+    middle = centre + offsets[..., :2] * stride
+    half = ops.exp(ops.clip(offsets[..., 2:], -6.0, 6.0)) * stride / 2
+    box = targets[..., BOX : BOX + 4]
+    iou, giou = _overlaps(middle - half, middle + half, box[..., :2], box[..., 2:])
+
+    quality = positive * ops.stop_gradient(ops.clip(iou, 0.0, 1.0))
+    crossentropy = ops.softplus(logits) - logits * quality
+    background = BACKGROUND_WEIGHT * ops.square(ops.sigmoid(logits))
+    focus = ops.where(positive > 0, quality, background)
+    score = targets[..., WEIGHT] * focus * crossentropy
+
+    size = ops.sqrt(ops.maximum(_area(box[..., :2], box[..., 2:]), 1.0))[..., None]
+    found = ops.tile(centre, (1, 1, 5)) + points * stride
+    miss = (found - targets[..., POINTS : POINTS + 10]) / size
+    huber = ops.where(ops.abs(miss) < 0.1, ops.square(miss) * 5, ops.abs(miss) - 0.05)
+    landmark = positive * targets[..., HAS_POINTS] * ops.sum(huber, axis=-1)
+
+    total = score + BOX_WEIGHT * positive * (1 - giou) + LANDMARK_WEIGHT * landmark
+    # One count for the whole batch: a picture without faces must not outweigh a crowd.
+    count = ops.maximum(ops.mean(ops.sum(positive, axis=-1)), 1.0)
+    return ops.sum(total, axis=-1) / count
+
+
+def _area(low: keras.KerasTensor, high: keras.KerasTensor) -> keras.KerasTensor:
+    return ops.prod(ops.maximum(high - low, 0.0), axis=-1)
+
+
+def _overlaps(
+    low: keras.KerasTensor,
+    high: keras.KerasTensor,
+    true_low: keras.KerasTensor,
+    true_high: keras.KerasTensor,
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Return IoU and generalised IoU of boxes given by their corners."""
+    shared = _area(ops.maximum(low, true_low), ops.minimum(high, true_high))
+    union = _area(low, high) + _area(true_low, true_high) - shared
+    hull = _area(ops.minimum(low, true_low), ops.maximum(high, true_high))
+    iou = shared / ops.maximum(union, 1e-6)
+    return iou, iou - (hull - union) / ops.maximum(hull, 1e-6)

@@ -1,0 +1,240 @@
+"""The pictures the detector learns from: zoomed, tiled, masked, and spoilt like a door camera's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.vision.crop import Image
+from edge.vision.detector import LANDMARKS
+from edge.vision.mask_painting import paint_mask, random_style
+from train.augment.camera import cheap_camera
+from train.data.records import PictureRecord
+from train.detector.targets import Scene
+
+Floats = npt.NDArray[np.float32]
+
+SMALLEST_FACE = 9.0
+"""Input pixels below which a face is ignored: about a cell of the finest scale, and at a gate
+three times as far away as anybody is judged.  Learning those costs the near ones."""
+LEAST_VISIBLE = 0.5
+"""Share of a face inside the picture below which it is ignored rather than learnt."""
+MOST_ENLARGED = 2.5
+"""A face blown up further is a blur that teaches edges no camera has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One photograph with what is in it, ready to be placed.
+
+    *paintable* (N,) tells which faces are known to be bare, with landmarks to paint by.
+    """
+
+    path: Path
+    scene: Scene
+    paintable: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """How pictures are composed.
+
+    *whole*, *zoom* and *mosaic* are the shares of pictures shown as a camera sees them, zoomed
+    onto one face drawn at random, and tiled from four; they add up to 1.  *painted* is the
+    share of bare faces that get a mask; *smallest* and *largest* bound the side of a face
+    zoomed onto, as a share of the picture.  *strength* is :func:`cheap_camera`'s.
+    """
+
+    whole: float = 0.35
+    zoom: float = 0.40
+    mosaic: float = 0.25
+    painted: float = 0.30
+    smallest: float = 0.035
+    largest: float = 0.95
+    strength: float = 0.6
+
+
+def source_of(record: PictureRecord) -> Source:
+    """Return what the detector learns from *record*; every face but ignore regions counts."""
+    wanted = [face for face in record.faces if not face.ignore]
+    unknown = np.full((LANDMARKS, 2), np.nan, np.float32)
+    points = [unknown if f.landmarks is None else np.array(f.landmarks) for f in wanted]
+    scene = Scene(
+        boxes=np.array([f.box for f in wanted], np.float32).reshape(-1, 4),
+        landmarks=np.array(points, np.float32).reshape(-1, LANDMARKS, 2),
+        ignore=np.array([f.box for f in record.faces if f.ignore], np.float32).reshape(-1, 4),
+    )
+    bare = [f.label == "without_mask" and f.landmarks is not None for f in wanted]
+    return Source(record.path, scene, np.array(bare, bool))
+
+
+def compose(
+    sources: Sequence[Source],
+    images: dict[Path, Image],
+    weights: Floats,
+    size: int,
+    mixture: Mixture,
+    rng: np.random.Generator,
+) -> tuple[Image, Scene]:
+    """Return one training picture (size, size, 3) uint8 and its scene.
+
+    *weights* (len(sources),) are the odds of each photograph; *images* holds them by path.
+    """
+    kind = rng.random()
+    canvas = np.empty((size, size, 3), np.uint8)
+    canvas[:] = rng.integers(0, 256, 3) if rng.random() < 0.5 else 127
+    if kind < mixture.mosaic:
+        column, row = (int(v) for v in rng.uniform(0.3, 0.7, 2) * size)
+        regions = [
+            (0, 0, column, row),
+            (column, 0, size, row),
+            (0, row, column, size),
+            (column, row, size, size),
+        ]
+    else:
+        regions = [(0, 0, size, size)]
+    parts = []
+    for region in regions:
+        source = sources[int(rng.choice(len(sources), p=weights))]
+        image = images[source.path]
+        zooms = kind < mixture.mosaic + mixture.zoom and len(source.scene.boxes) > 0
+        place = _zoomed if zooms and (len(regions) == 1 or rng.random() < 0.6) else _fitted
+        scale, shift = place(source, image.shape, region, size, mixture, rng)
+        parts.append(_put(canvas, image, source, region, scale, shift))
+    scene = Scene(
+        np.concatenate([p.scene.boxes for p in parts]),
+        np.concatenate([p.scene.landmarks for p in parts]),
+        np.concatenate([p.scene.ignore for p in parts]),
+    )
+    canvas = _paint(canvas, scene, np.concatenate([p.paintable for p in parts]), mixture, rng)
+    if rng.random() < 0.5:
+        canvas, scene = _mirror(canvas, scene)
+    return cheap_camera(canvas, rng, mixture.strength), scene
+
+
+def _fitted(
+    source: Source,
+    shape: tuple[int, ...],
+    region: tuple[int, int, int, int],
+    size: int,
+    mixture: Mixture,
+    rng: np.random.Generator,
+) -> tuple[float, Floats]:
+    """Return scale and shift that show the whole photograph, or nearly, in *region*."""
+    left, top, right, bottom = region
+    fits = sorted([(right - left) / shape[1], (bottom - top) / shape[0]])
+    # From all of it with a margin to as much as covers the region, and a little beyond.
+    scale = float(rng.uniform(0.9 * fits[0], min(1.1 * fits[1], 2 * fits[0])))
+    slack = np.array([right - left - shape[1] * scale, bottom - top - shape[0] * scale])
+    shift = np.array([left, top]) + rng.random(2) * slack
+    return scale, shift.astype(np.float32)
+
+
+def _zoomed(
+    source: Source,
+    shape: tuple[int, ...],
+    region: tuple[int, int, int, int],
+    size: int,
+    mixture: Mixture,
+    rng: np.random.Generator,
+) -> tuple[float, Floats]:
+    """Return scale and shift that show one face of *source* at a size drawn at random."""
+    left, top, right, bottom = region
+    side = min(right - left, bottom - top)
+    box = source.scene.boxes[int(rng.integers(len(source.scene.boxes)))]
+    face = float(max(box[2] - box[0], box[3] - box[1]))
+    wanted = side * np.exp(rng.uniform(np.log(mixture.smallest), np.log(mixture.largest)))
+    # Never so far away that the photograph becomes a stamp, nor so near that it blurs.
+    farthest = 0.8 * side / max(shape[:2])
+    scale = float(np.clip(max(wanted, SMALLEST_FACE) / face, farthest, MOST_ENLARGED))
+    half = face * scale / 2
+    low = np.array([left, top]) + half * 0.8
+    high = np.array([right, bottom]) - half * 0.8
+    target = np.where(high > low, rng.uniform(low, np.maximum(high, low + 1e-3)), (low + high) / 2)
+    middle = (box[:2] + box[2:]) / 2
+    return scale, (target - middle * scale).astype(np.float32)
+
+
+def _put(
+    canvas: Image,
+    image: Image,
+    source: Source,
+    region: tuple[int, int, int, int],
+    scale: float,
+    shift: Floats,
+) -> Source:
+    """Draw *image* into *region* of *canvas* and return its faces in the canvas' pixels."""
+    left, top, right, bottom = region
+    origin = np.array([left, top], np.float32)
+    if scale < 0.5:
+        image = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    step = scale * (2 if scale < 0.5 else 1)
+    matrix = np.array([[step, 0, shift[0] - left], [0, step, shift[1] - top]], np.float32)
+    cv2.warpAffine(
+        image,
+        matrix,
+        (right - left, bottom - top),
+        dst=(tile := np.ascontiguousarray(canvas[top:bottom, left:right])),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_TRANSPARENT,
+    )
+    canvas[top:bottom, left:right] = tile
+    limits = np.array([left, top, right, bottom], np.float32)
+    boxes, seen = _clipped(source.scene.boxes * scale + np.tile(shift, 2), limits)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    wanted = (seen >= LEAST_VISIBLE) & (np.maximum(sides[:, 0], sides[:, 1]) >= SMALLEST_FACE)
+    partly = (seen > 0) & ~wanted
+    ignore, ignore_seen = _clipped(source.scene.ignore * scale + np.tile(shift, 2), limits)
+    points = source.scene.landmarks * scale + shift
+    inside = np.all((points >= origin) & (points < limits[2:]), axis=(1, 2))
+    points[~inside] = np.nan
+    scene = Scene(
+        boxes[wanted], points[wanted], np.concatenate([ignore[ignore_seen > 0], boxes[partly]])
+    )
+    return Source(source.path, scene, (source.paintable & inside)[wanted])
+
+
+def _clipped(boxes: Floats, limits: Floats) -> tuple[Floats, Floats]:
+    """Return *boxes* cut to *limits* and the share of each that is left."""
+    low = np.clip(boxes[:, :2], limits[:2], limits[2:])
+    high = np.clip(boxes[:, 2:], limits[:2], limits[2:])
+    whole = np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-6)
+    share = (high - low).prod(axis=1) / whole
+    return np.concatenate([low, high], axis=1).astype(np.float32), share.astype(np.float32)
+
+
+def _paint(
+    canvas: Image,
+    scene: Scene,
+    paintable: npt.NDArray[np.bool_],
+    mixture: Mixture,
+    rng: np.random.Generator,
+) -> Image:
+    """Put masks on a share of the bare faces; the nearest six at most, for time's sake."""
+    chosen = np.flatnonzero(paintable & (rng.random(len(paintable)) < mixture.painted))
+    sizes = scene.boxes[chosen, 2] - scene.boxes[chosen, 0]
+    for i in chosen[np.argsort(-sizes)][:6]:
+        canvas = paint_mask(canvas, scene.landmarks[i], random_style(rng), rng)
+    return canvas
+
+
+def _mirror(canvas: Image, scene: Scene) -> tuple[Image, Scene]:
+    width = np.float32(canvas.shape[1])
+
+    def turned(boxes: Floats) -> Floats:
+        return np.stack(
+            [width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1
+        )
+
+    # A mirrored right eye is a left one.
+    points = scene.landmarks[:, [1, 0, 2, 4, 3]].copy()
+    points[..., 0] = width - points[..., 0]
+    return (
+        np.ascontiguousarray(canvas[:, ::-1]),
+        Scene(turned(scene.boxes), points, turned(scene.ignore)),
+    )

@@ -1,0 +1,167 @@
+"""Trains the face detector: data in, ``model.keras`` and what a person wants to see out."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from edge.errors import DataError
+from edge.vision.crop import Image
+from train.classifier.checkpoint import save_model
+from train.data.coco import read_coco
+from train.data.pictures import read_picture
+from train.data.records import FaceRecord, PictureRecord, data_checksum
+from train.detector.config import DetectorConfig
+from train.detector.feed import ComposedPictures, WholePictures
+from train.detector.loop import run_epochs
+from train.detector.loss import detector_loss
+from train.detector.network import build_detector, training_view
+from train.detector.predict import keras_detector
+from train.detector.report import draw_detector_report
+from train.detector.samples import Floats, source_of
+from train.evaluate.pictures import evaluate_pictures
+from train.report.files import write_json
+
+PORTRAITS = "portraits"
+CURVE_THRESHOLD = 0.02
+"""Low enough to draw the whole precision-recall curve."""
+BOOTSTRAP_REPEATS = 200
+LEAST_THRESHOLD, MOST_THRESHOLD = 0.2, 0.6
+"""Bounds of the score threshold: a tiny validation split must not choose an absurd one."""
+
+
+def train_detector(
+    data: Path,
+    out: Path,
+    config: DetectorConfig,
+    *,
+    portraits: Sequence[FaceRecord] = (),
+    fresh: bool = False,
+    command: str = "",
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Train on the COCO data in *data* (``train.json``, ``val.json``); return the metrics.
+
+    *portraits* are faces one a picture, as a faces CSV lists them: they add close-ups.
+    Writes ``model.keras``, ``history.csv``, ``metrics.json`` and pictures into *out*.  A
+    training that was stopped goes on after its last whole epoch unless *fresh*.
+
+    Raises DataError when the data break their format, hold no readable picture, or are not
+    those that *out* was begun with.
+    """
+    started = time.monotonic()
+    keras.utils.set_random_seed(config.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    training = read_coco(data / "train.json") + portrait_records(portraits)
+    validation = read_coco(data / "val.json")
+    images, broken = load_pictures(training + validation)
+    sources = [source_of(record) for record in training if record.path in images]
+    weights = _weights([r for r in training if r.path in images], config)
+    held_out = [source_of(record) for record in validation if record.path in images]
+    if not sources or not held_out:
+        raise DataError(f"{data}: no readable picture is left on one side of the split")
+
+    detector = build_detector(config.network)
+    model = training_view(detector)
+    pictures = ComposedPictures(sources, images, weights, config)
+    model.compile(optimizer=_optimizer(config, pictures.steps), loss=detector_loss)
+    checksum = data_checksum([face for record in training + validation for face in record.faces])
+    fingerprint = hashlib.sha256(repr((checksum, config)).encode()).hexdigest()
+    state = out / "resume.npz"
+    if fresh:
+        state.unlink(missing_ok=True)
+    held = WholePictures(held_out, images, config)
+    rows = run_epochs(
+        model,
+        epochs=config.schedule.epochs,
+        steps=pictures.steps,
+        training=pictures.batch,
+        validation_steps=held.steps,
+        validation=held.batch,
+        state=state,
+        history=out / "history.csv",
+        fingerprint=fingerprint,
+        validate_every=config.schedule.validate_every,
+        quiet=quiet,
+    )
+    save_model(detector, out / "model.keras")
+    detect = keras_detector(detector, config.input, CURVE_THRESHOLD, config.nms_iou)
+    shown = [record for record in validation if record.path in images]
+    measured = evaluate_pictures(detect, shown, BOOTSTRAP_REPEATS)
+    metrics = {
+        "kind": "face-detector",
+        "command": command,
+        "config": config.as_dict(),
+        "data": {
+            "checksum": checksum,
+            "pictures": {"train": len(sources), "val": len(held_out)},
+            "broken": [path.name for path in broken],
+        },
+        "decision": {
+            "score_threshold": _score_threshold(measured),
+            "nms_iou": config.nms_iou,
+        },
+        "parameters": detector.count_params(),
+        "libraries": {"keras": keras.__version__},
+        "seconds": round(time.monotonic() - started),
+        "last_epoch": rows[-1],
+        "validation": measured,
+    }
+    write_json(out / "metrics.json", metrics)
+    draw_detector_report(out, rows, detect, shown, images)
+    return metrics
+
+
+def _score_threshold(measured: dict[str, Any]) -> float:
+    """Return the score a gate should ask for: one false face in ten pictures in gate range."""
+    found = float(measured["ranges"]["gate"]["score_threshold"])
+    return round(min(max(found, LEAST_THRESHOLD), MOST_THRESHOLD), 3)
+
+
+def portrait_records(faces: Sequence[FaceRecord]) -> list[PictureRecord]:
+    """Return one picture for each of *faces*, which a faces CSV lists one a picture."""
+    return [
+        PictureRecord(f.picture, 0, 0, PORTRAITS, f.group, (f,)) for f in faces
+    ]
+
+
+def load_pictures(records: list[PictureRecord]) -> tuple[dict[Path, Image], list[Path]]:
+    """Return the pictures of *records* by path, and the paths that could not be decoded."""
+    images: dict[Path, Image] = {}
+    broken = []
+    for record in records:
+        image = read_picture(record.path)
+        if image is None:
+            broken.append(record.path)
+        else:
+            images[record.path] = image
+    return images, broken
+
+
+def _weights(records: list[PictureRecord], config: DetectorConfig) -> Floats:
+    return np.array([config.sources.get(record.source, 1.0) for record in records], np.float32)
+
+
+def _optimizer(config: DetectorConfig, steps_an_epoch: int) -> keras.optimizers.Optimizer:
+    schedule = config.schedule
+    warmup = round(schedule.warmup_epochs * steps_an_epoch)
+    rate = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=schedule.rate / 100,
+        decay_steps=max(1, schedule.epochs * steps_an_epoch - warmup),
+        alpha=0.01,
+        warmup_target=schedule.rate,
+        warmup_steps=warmup,
+    )
+    optimizer = keras.optimizers.AdamW(
+        rate,
+        weight_decay=schedule.weight_decay,
+        clipnorm=10.0,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer

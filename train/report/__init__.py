@@ -1,0 +1,1 @@
+"""Numbers and pictures about how good a network is."""

@@ -12,26 +12,18 @@ from typing import Any
 import click
 
 from edge import __version__
-from edge.errors import EXIT_INTERRUPTED, MaskgateError, ModelError, UsageError
+from edge.errors import ModelError, UsageError
+from edge.rim import Rim
 
 ADVICE = "Exit codes: 0 done, 2 option, 4 model, 5 cannot write, 6 data, 7 float and int8 differ."
 
 
-class _Group(click.Group):
-    """Turns the errors maskgate raises into one line and their exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except MaskgateError as error:
-            click.echo(f"Error: {error}", err=True)
-            ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("interrupted; nothing was written", err=True)
-            ctx.exit(EXIT_INTERRUPTED)
-
-
-@click.group(cls=_Group, epilog=ADVICE)
+@click.group(
+    cls=Rim,
+    program="python -m convert",
+    interrupted="interrupted; nothing was written",
+    epilog=ADVICE,
+)
 @click.version_option(__version__, package_name="maskgate")
 def main() -> None:
     """Make int8 model files that describe themselves and prove that they are right."""
@@ -226,6 +218,8 @@ def _beforehand(given: Mapping[str, Any]) -> tuple[dict[str, Any], int, str]:
     """Return the training's record, the version and the notes: what is cheap to find wrong."""
     from convert.record import read_json
 
+    if not given["model"].is_file():
+        raise ModelError(f"{given['model']}: no such file; train it with python -m train")
     record = read_json(given["metrics"] or given["model"].parent / "metrics.json")
     return record, _version(given["model_version"], given["out"]), _text(given["notes"])
 

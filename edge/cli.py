@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -13,8 +11,8 @@ from typing import Any
 import click
 
 import edge
-from edge.errors import EXIT_INTERRUPTED, EXIT_OUTPUT, EXIT_UNEXPECTED, EXIT_USAGE, MaskgateError
-from edge.quiet import debugging, quiet_libraries
+from edge.errors import EXIT_INTERRUPTED
+from edge.rim import Rim
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -26,59 +24,6 @@ Exit codes:
   5    a pin, recording or event file that cannot be driven or written
   130  stopped by Ctrl-C, in good order
 """
-
-
-class Rim(click.Group):
-    """The edge of the program: every error becomes one line and an exit code here."""
-
-    def main(self, *args: Any, **extra: Any) -> Any:
-        extra["standalone_mode"] = False
-        with quiet_libraries():
-            code = _guarded(lambda: super(Rim, self).main(*args, **extra))
-            _flush_output()
-            sys.exit(code)
-
-
-def _guarded(program: Callable[[], Any]) -> int:
-    """Run *program*; return its exit code, after one line for what went wrong."""
-    try:
-        code = program()
-        return code if isinstance(code, int) else 0
-    except MaskgateError as error:
-        if debugging():
-            raise
-        return _complain(str(error), error.exit_code)
-    except click.ClickException as error:
-        # click 8.2 made "no command was given" an error, whose message is the whole help.
-        if type(error).__name__ == "NoArgsIsHelpError":
-            click.echo(error.format_message(), err=True)
-            return EXIT_USAGE
-        return _complain(f"{error.format_message()} See maskgate --help.", EXIT_USAGE)
-    except (KeyboardInterrupt, click.Abort):
-        return _complain("stopped", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        return _complain("standard output was closed by its reader", EXIT_OUTPUT)
-    except Exception as error:
-        if debugging():
-            raise
-        return _complain(
-            f"unexpected {type(error).__name__}: {error}. This is a bug: please report it with "
-            "the traceback that MASKGATE_DEBUG=1 shows",
-            EXIT_UNEXPECTED,
-        )
-
-
-def _flush_output() -> None:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader is gone; Python would fail again, with a traceback, when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _complain(line: str, code: int) -> int:
-    click.echo("maskgate: " + " ".join(line.split()), err=True)
-    return code
 
 
 @click.group(

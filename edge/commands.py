@@ -19,7 +19,7 @@ from edge.camera.pace import PacedSource
 from edge.gate.decision import DecisionSettings
 from edge.gate.policy import PolicySettings
 from edge.gate.tracker import TrackerSettings
-from edge.modelfile import ModelFile, read_model, released_model
+from edge.modelfile import LABELS, ModelFile, read_model, released_model
 from edge.report.events import Event, EventLog, event_words
 from edge.report.film import Film
 from edge.report.summary import PinRecord, Summary, summary_text, summary_values
@@ -59,7 +59,9 @@ def run_gate(options: Mapping[str, Any], stop: Callable[[], str]) -> None:
         classifier_file = read_model(
             options["classifier"] or released_model("mask-classifier"), "mask-classifier"
         )
-        settings = gate_settings(detector_file, options["min_face"], options["max_alarm"])
+        settings = gate_settings(
+            detector_file, classifier_file, options["min_face"], options["max_alarm"]
+        )
         detector = FaceDetector(
             detector_file, threads, score_threshold=settings.tracker.keep_score
         )
@@ -120,17 +122,30 @@ def run_gate(options: Mapping[str, Any], stop: Callable[[], str]) -> None:
         raise outcome.error
 
 
-def gate_settings(detector: ModelFile, min_face: float, max_alarm: float) -> Settings:
-    """Return settings that fit *detector*: from which score on a face is sure is on its card.
+def gate_settings(
+    detector: ModelFile, classifier: ModelFile, min_face: float, max_alarm: float
+) -> Settings:
+    """Return settings that fit the models: the detector's card tells from which score on a
+    face is sure, the classifier's on which shares of the labels it was calibrated.
 
     *min_face* is in pixels, *max_alarm* in seconds.
     """
     sure = float(detector.card.decision.get("score_threshold", 0.5))
     return Settings(
         tracker=TrackerSettings(start_score=sure, keep_score=sure * _DOUBTFUL),
-        decision=DecisionSettings(min_face_pixels=min_face, min_score=sure),
+        decision=DecisionSettings(
+            min_face_pixels=min_face, min_score=sure, priors=label_priors(classifier)
+        ),
         policy=PolicySettings(max_alarm_seconds=max_alarm),
     )
+
+
+def label_priors(classifier: ModelFile) -> tuple[float, float, float]:
+    """Return the label shares on the card of *classifier*; equal ones where it states none."""
+    mask, bare, wrong = (
+        float(classifier.card.decision.get(f"prior_{label}", 1 / len(LABELS))) for label in LABELS
+    )
+    return mask, bare, wrong
 
 
 def default_threads() -> int:

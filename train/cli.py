@@ -10,27 +10,17 @@ from typing import Any
 
 import click
 
-from edge.errors import EXIT_INTERRUPTED, MaskgateError
+from edge.rim import Rim
 
 # Low enough to draw the whole precision-recall curve, high enough to leave out the noise floor.
 CURVE_THRESHOLD = 0.02
 
 
-class _Group(click.Group):
-    """A click group that turns the errors maskgate raises into one line and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except MaskgateError as error:
-            click.echo(f"Error: {error}", err=True)
-            ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("interrupted; the same command goes on after the last whole epoch", err=True)
-            ctx.exit(EXIT_INTERRUPTED)
-
-
-@click.group(cls=_Group)
+@click.group(
+    cls=Rim,
+    program="python -m train",
+    interrupted="interrupted; the same command goes on after the last whole epoch",
+)
 @click.version_option(package_name="maskgate")
 def main() -> None:
     """Train the networks of maskgate from photographs, and measure them."""

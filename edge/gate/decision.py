@@ -1,11 +1,13 @@
 """Mask or no mask, decided about a person over time: a sequential probability-ratio test.
 
 Three hypotheses about one person: mask worn right (M), none (N), worn wrong (I).  Every look
-at the face gives calibrated probabilities ``p = (pM, pN, pI)``; the classes were balanced when
-the classifier was calibrated, so ``pM / pN`` is the likelihood ratio of M against N.  The test
+at the face gives calibrated probabilities ``p = (pM, pN, pI)``.  They hold for the shares
+``q`` of the labels that the classifier was calibrated on (``priors``, from its card), so
+``r_k = p_k / q_k`` is the likelihood of hypothesis k but for a common factor (Bayes' rule);
+without that division a rare label would be counted as unlikely again at every look.  The test
 adds up logarithms::
 
-    l_k  = max(log p_k - max_j log p_j, -clip)      one look, clipped
+    l_k  = max(log r_k - max_j log r_j, -clip)      one look, clipped
     w    = tanh(gap / (2 * correlation))            how much of it is new; 1 for the first look
     S_k += w * l_k
 
@@ -62,6 +64,7 @@ class DecisionSettings:
     min_face_pixels      a face whose shorter side is below this is no evidence
     min_score            nor is one that the detector is less sure of than this, 0 to 1
     recheck_seconds      how often a settled person is looked at again
+    priors               shares of the labels the probabilities were calibrated on
 
     Raises UsageError for a value outside its range, and for a *clip* that lets one look decide.
     """
@@ -75,6 +78,7 @@ class DecisionSettings:
     min_face_pixels: float = 20.0
     min_score: float = 0.5
     recheck_seconds: float = 0.15
+    priors: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
 
     def __post_init__(self) -> None:
         _check("false_alarm_rate", self.false_alarm_rate, 1e-9, 0.4)
@@ -85,6 +89,8 @@ class DecisionSettings:
         _check("min_face_pixels", self.min_face_pixels, 1, 10_000)
         _check("min_score", self.min_score, 0, 1)
         _check("recheck_seconds", self.recheck_seconds, 0, 60)
+        for prior in self.priors:
+            _check("a prior", prior, 1e-6, 1)
         low = min(self.alarm_bound, self.pass_bound)
         if not 0 < self.clip < low:
             raise UsageError(
@@ -147,7 +153,10 @@ def update(
         weight = math.tanh((now - evidence.last_look) / (2 * settings.correlation_seconds))
     if weight <= 0:
         return evidence
-    logs = [math.log(max(p, 1e-30)) for p in probabilities]
+    logs = [
+        math.log(max(p, 1e-30) / prior)
+        for p, prior in zip(probabilities, settings.priors, strict=True)
+    ]
     best = max(logs)
     raised = [
         score + weight * max(log - best, -settings.clip)

@@ -198,3 +198,13 @@ def test_only_a_face_that_shows_its_mouth_counts(box, score, counts):
 def test_a_setting_out_of_range_is_named_with_its_value(name, value):
     with pytest.raises(UsageError, match=rf"{name} is {value}; allowed"):
         DecisionSettings(**{name: value})
+
+
+def test_a_label_that_is_rare_in_calibration_is_not_held_against_a_person_at_every_look():
+    # The classifier leans to "incorrect" compared with how rare it was: 0.3 against 0.06.
+    settings = DecisionSettings(priors=(0.40, 0.54, 0.06))
+    evidence = Evidence()
+    for step in range(20):
+        evidence = update(evidence, (0.50, 0.20, 0.30), step * 0.2, settings)
+    assert evidence.verdict == "incorrect"
+    assert DecisionSettings().priors == (1 / 3, 1 / 3, 1 / 3)

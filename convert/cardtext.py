@@ -78,8 +78,20 @@ def _measured(name: str, tree: Mapping[str, Any]) -> Iterator[str]:
             continue
         if value and all(isinstance(row, Mapping) for row in value.values()):
             yield _matrix(f"{name}: {_words(key)}", value)
+            # A row that holds tables of its own, as a range of face sizes does, tells them below.
+            for row, cells in value.items():
+                tables = {k: v for k, v in cells.items() if _is_table(v)}
+                yield from _measured(f"{name}, {_words(row)}", tables)
         else:
             yield from _measured(f"{name}: {_words(key)}", value)
+
+
+def _is_table(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(isinstance(row, Mapping) and "value" not in row for row in value.values())
+    )
 
 
 def _is_measure(key: str, value: Any) -> bool:
@@ -92,7 +104,7 @@ def _matrix(name: str, table: Mapping[str, Mapping[str, Any]]) -> str:
     flat = {row: dict(_flat(cells)) for row, cells in table.items()}
     columns = list(dict.fromkeys(column for cells in flat.values() for column in cells))
     rows = [
-        (_words(row), *(_number(cells[c]) if c in cells else "" for c in columns))
+        (_words(row), *(" ".join(_cells(cells[c])).strip() if c in cells else "" for c in columns))
         for row, cells in flat.items()
     ]
     return markdown_table((name, *columns), rows)
@@ -101,8 +113,8 @@ def _matrix(name: str, table: Mapping[str, Mapping[str, Any]]) -> str:
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         if _is_measure(key, value):
-            yield prefix + _words(key), value["value"] if isinstance(value, Mapping) else value
-        elif isinstance(value, Mapping):
+            yield prefix + _words(key), value
+        elif isinstance(value, Mapping) and not _is_table(value):
             yield from _flat(value, f"{prefix}{_words(key)}: ")
 
 

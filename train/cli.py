@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from edge.errors import MaskgateError, OutputError, UsageError
 from edge.rim import Rim
 
 # Low enough to draw the whole precision-recall curve, high enough to leave out the noise floor.
 CURVE_THRESHOLD = 0.02
 
+# What the operating system says of a folder that took files a while and then takes no more.
+_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+
+_EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    a bug in maskgate; MASKGATE_DEBUG=1 shows where
+  2    an option or setting that is not allowed
+  4    a model file that is missing, damaged or of another kind
+  5    a file or folder that cannot be written
+  6    data that break their format, or are not those of the training in --out
+  130  stopped by Ctrl-C; the same command goes on
+"""
+
 
 @click.group(
     cls=Rim,
+    epilog=_EXIT_CODES,
     program="python -m train",
     interrupted="interrupted; the same command goes on after the last whole epoch",
 )
@@ -42,8 +62,8 @@ def _path_option(*names: str, **options: Any) -> Any:
     "--backbone", default="imagenet", show_default=True, metavar="imagenet|FILE|none",
     help="Weights to start from.",
 )
-@click.option("--epochs", type=int, help="Epochs in all.")
-@click.option("--batch-size", type=int, help="Faces a step.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Epochs in all.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Faces a step.")
 @click.option("--seed", type=int, help="Seed of everything drawn.")
 @click.option("--resume/--fresh", default=True, help="Go on where --out stands, or start anew.")
 @_path_option("--config", metavar="FILE", help="TOML; default train/configs/classifier.toml.")
@@ -69,9 +89,10 @@ def classifier(
     if given["seed"] is not None:
         settings = replace(settings, seed=given["seed"])
     faces = read_face_data(data, _detect(detector, data), seed=settings.seed)
-    outcome = train_classifier(
-        faces, settings, backbone, out, fresh=not resume, command=_command()
-    )
+    with _writing(out):
+        outcome = train_classifier(
+            faces, settings, backbone, out, fresh=not resume, command=_command()
+        )
     for note in outcome.notes:
         click.echo(note)
     click.echo(f"wrote {out / 'model.keras'} and {out / 'metrics.json'}")
@@ -81,7 +102,7 @@ def classifier(
 @_path_option("--data", required=True, metavar="DIR", help="train.json, val.json and images/.")
 @_path_option("--out", required=True, metavar="DIR", help="Folder of this training.")
 @_path_option("--portraits", metavar="DIR", help="Faces one a picture, for close-ups.")
-@click.option("--epochs", type=int, help="Epochs in all.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Epochs in all.")
 @click.option("--seed", type=int, help="Seed of everything drawn.")
 @click.option("--resume/--fresh", default=True, help="Go on where --out stands, or start anew.")
 @_path_option("--config", metavar="FILE", help="TOML; default train/configs/detector.toml.")
@@ -100,10 +121,17 @@ def detector(
     settings = read_settings(DetectorConfig(), config or DEFAULT_CONFIG)
     if epochs is not None:
         settings = replace(settings, schedule=replace(settings.schedule, epochs=epochs))
+    if settings.schedule.epochs < 1:
+        raise UsageError(
+            f"schedule.epochs is {settings.schedule.epochs}; allowed is 1 or more"
+        )
     if seed is not None:
         settings = replace(settings, seed=seed)
     faces = read_split(portraits, "train") if portraits else ()
-    metrics = train_detector(data, out, settings, portraits=faces, fresh=not resume)
+    with _writing(out):
+        metrics = train_detector(
+            data, out, settings, portraits=faces, fresh=not resume, command=_command()
+        )
     if metrics["data"]["broken"]:
         names = metrics["data"]["broken"]
         click.echo(f"skipped {len(names)} pictures that cannot be read: {', '.join(names[:5])}")
@@ -135,21 +163,31 @@ def _evaluation_options(command: Any) -> Any:
     "--synthetic", multiple=True, default=("maskon",), show_default=True, metavar="SOURCE",
     help="Source that is left out of every number.",
 )
+@click.option("--seed", type=int, help="Seed of the training; default as there.")
+@_path_option("--detector", metavar="FILE", help="Face detector for class folders.")
 @_evaluation_options
 def evaluate_classifier(
     model: Path | None, data: Path, split: str, repeats: int, written: Path | None,
-    synthetic: tuple[str, ...],
+    synthetic: tuple[str, ...], seed: int | None, detector: Path | None,
 ) -> None:
-    """Judge labelled faces: NAME.csv or NAME.json in --data."""
-    from train.data.pictures import load_faces
-    from train.data.read import read_split
+    """Judge labelled faces: NAME.csv or NAME.json in --data, where NAME is --split.
+
+    Class folders, Pascal VOC, one .csv or one .json are split as the training splits them, and
+    the side it does not learn from is judged.
+    """
+    from train.classifier.config import DEFAULT_CONFIG, read_config
+    from train.data.read import read_validation
     from train.evaluate.faces import evaluate_faces, faces_tables
     from train.evaluate.networks import load_judge
 
     judge = load_judge(model or _released("mask-classifier"))
-    faces = load_faces(read_split(data, split))
+    if seed is None:
+        seed = read_config(DEFAULT_CONFIG).seed
+    faces, notes = read_validation(data, split, _detect(detector, data), seed)
     result = evaluate_faces(judge, faces, synthetic, repeats, _progress)
     _report(result, faces_tables(result), written)
+    for note in notes:
+        click.echo(note)
 
 
 @evaluate.command("detector")
@@ -172,7 +210,10 @@ def evaluate_detector(
 @evaluate.command("pair")
 @_path_option("--detector", metavar="FILE", help="Default: the released detector.")
 @_path_option("--classifier", metavar="FILE", help="Default: the released classifier.")
-@click.option("--score-threshold", type=float, help="Default: the detector's own.")
+@click.option(
+    "--score-threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Default: the detector's own.",
+)
 @_evaluation_options
 def evaluate_both(
     detector: Path | None, classifier: Path | None, score_threshold: float | None, data: Path,
@@ -188,6 +229,35 @@ def evaluate_both(
     pictures = read_coco(data / f"{split}.json")
     result = evaluate_pair(detect, judge, pictures, repeats, _progress)
     _report(result, pair_tables(result), written)
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Make *out*, and tell of what cannot be written there by an OutputError that names it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"--out {out}: cannot be written ({error.strerror or error}); name another folder"
+        ) from error
+    try:
+        yield
+    except MaskgateError:
+        # Some are an OSError too, and say better what is wrong.
+        raise
+    except OSError as error:
+        if error.errno not in _NO_MORE and not _lies_in(error.filename, out):
+            raise
+        raise OutputError(
+            f"--out {out}: cannot be written ({error.strerror or error}); make room or name "
+            "another folder; the same command goes on after the last whole epoch"
+        ) from error
+
+
+def _lies_in(name: Any, folder: Path) -> bool:
+    return isinstance(name, (str, Path)) and folder in (Path(name), *Path(name).parents)
 
 
 def _released(kind: Any) -> Path:
@@ -208,7 +278,6 @@ def _report(result: dict[str, Any], tables: str, written: Path | None) -> None:
         names = ", ".join(result["broken"][:5])
         click.echo(f"skipped {len(result['broken'])} pictures that cannot be read: {names}")
     if written is not None:
-        from edge.errors import OutputError
         from train.report.files import write_json
 
         try:

@@ -114,9 +114,10 @@ def test_loss_is_nought_for_perfect_answers_and_grows_with_the_error():
     right = perfect_answers(targets)
     wrong = right.copy()
     wrong[..., 1] += 0.5
+    asked = keras.ops.convert_to_tensor(targets[None], "float32")
     losses = [
-        float(packed(detector_loss(targets[None].astype("f"), answers.astype("f")))[0])
-        for answers in (right, wrong)
+        float(packed(detector_loss(asked, keras.ops.convert_to_tensor(said, "float32")))[0])
+        for said in (right, wrong)
     ]
     assert losses[0] < 0.01 < losses[1]
 

@@ -19,6 +19,7 @@ from train.classifier.samples import augmented_sample, jittered_box
 from train.classifier.training import train_classifier
 from train.data.faces_csv import read_faces_csv
 from train.data.read import read_face_data
+from train.data.records import FaceRecord
 from train.evaluate.faces import evaluate_faces, faces_tables
 from train.evaluate.networks import load_judge
 
@@ -110,6 +111,16 @@ def test_jitter_stays_within_twice_its_reach() -> None:
     widths = (boxes[:, 2] - boxes[:, 0]) / 32
     assert widths.max() <= np.exp(2 * augmentation.scale) + 1e-9
     assert widths.std() > 0.05
+
+
+def test_a_face_cut_by_the_frame_survives_every_jitter() -> None:
+    image = np.full((200, 200, 3), 90, np.uint8)
+    record = FaceRecord(Path("a.png"), (180.0, 50.0, 280.0, 150.0), "with_mask")
+    for seed in range(300):
+        crop, _ = augmented_sample(
+            image, record, ClassifierConfig().augmentation, RNG(seed), margin=0.2, size=16
+        )
+        assert crop.shape == (16, 16, 3)
 
 
 def test_faces_are_drawn_as_often_as_their_source_says(faces_folder: Path) -> None:

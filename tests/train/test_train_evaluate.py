@@ -151,7 +151,7 @@ def test_the_command_line_evaluates_detector_and_pair(
     [
         (["classifier", "--data", "nowhere", "--out", "run"], 6, "nowhere: no such folder"),
         (["evaluate", "classifier", "--data", "nowhere", "--model", "m.tflite"], 4, "m.tflite"),
-        (["classifier", "--data", ".", "--out", "run", "--epochs", "0"], 2, "epochs is 0"),
+        (["classifier", "--data", ".", "--out", "run", "--epochs", "0"], 2, "'--epochs': 0 is not"),
         (["classifier", "--data", ".", "--out", "run", "--config", "c.toml"], 2, "c.toml"),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from edge.errors import DataError
 from edge.vision.detector import Faces
@@ -20,9 +21,9 @@ from tests.train.making import (
 from train.data.coco import read_coco
 from train.data.faces_csv import read_faces_csv
 from train.data.folders import read_folders
-from train.data.pictures import broken_report, load_faces
+from train.data.pictures import broken_report, load_faces, read_picture
 from train.data.read import read_face_data
-from train.data.records import data_checksum, faces_of
+from train.data.records import data_checksum, faces_of, picture_size
 from train.data.voc import read_voc
 
 VOC = """<annotation><filename>{name}</filename><object><name>{label}</name><difficult>{difficult}
@@ -110,7 +111,9 @@ def test_coco_tells_faces_from_ignore_regions(tmp_path: Path) -> None:
         ("annotations", {"bbox": [1, 2, 3]}, "not four numbers"),
         ("annotations", {"category_id": 9}, "category_id 9 is unknown"),
         ("annotations", {"image_id": 77}, "77 is not the id"),
+        ("annotations", {"image_id": [0]}, r"\[0\] is not the id"),
         ("annotations", {"keypoints": [1, 2]}, "five times"),
+        ("annotations", {"keypoints": ["a", 1, 2] * 5}, "not all numbers"),
         ("images", {"file_name": "gone.png"}, "gone.png does not exist"),
         ("images", {"width": None}, "width and height are needed"),
         ("categories", {"name": "dog"}, "'dog' is unknown"),
@@ -132,6 +135,56 @@ def test_coco_file_that_is_no_coco_says_so(tmp_path: Path, text: str, told: str)
     (tmp_path / "d.json").write_text(text)
     with pytest.raises(DataError, match=told):
         read_coco(tmp_path / "d.json")
+
+
+@pytest.mark.parametrize(
+    ("annotations", "told"),
+    [([7], r"annotations\[0\] is 7; an object"), (None, "annotations is no list")],
+)
+def test_coco_annotations_that_are_no_objects_are_named(
+    tmp_path: Path, annotations: object, told: str
+) -> None:
+    document = coco_document(tmp_path, ["with_mask"]) | {"annotations": annotations}
+    with pytest.raises(DataError, match=told):
+        read_coco(write_json(tmp_path / "d.json", document))
+
+
+def test_csv_header_that_is_no_utf8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_bytes("file,x,y,w,h,label,größe\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"f\.csv:1: not readable as CSV in UTF-8"):
+        read_faces_csv(tmp_path / "f.csv")
+
+
+def test_data_without_a_labelled_face_say_so() -> None:
+    with pytest.raises(DataError, match="hold no labelled face"):
+        load_faces([])
+
+
+@pytest.mark.parametrize(
+    ("orientation", "size"), [(1, (40, 20)), (3, (40, 20)), (5, (20, 40)), (6, (20, 40))]
+)
+def test_size_of_a_picture_is_that_of_the_upright_one(
+    tmp_path: Path, orientation: int, size: tuple[int, int]
+) -> None:
+    exif = PillowImage.Exif()
+    exif[0x0112] = orientation
+    PillowImage.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
+    image = read_picture(tmp_path / "a.jpg")
+    assert image is not None
+    assert picture_size(tmp_path / "a.jpg") == size == image.shape[1::-1]
+
+
+def test_damaged_exif_does_not_hide_the_size(tmp_path: Path) -> None:
+    PillowImage.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=b"Exif\0\0no TIFF at all")
+    assert picture_size(tmp_path / "a.jpg") == (40, 20)
+
+
+def test_picture_too_large_to_open_has_no_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PillowImage.new("RGB", (40, 20)).save(tmp_path / "a.png")
+    monkeypatch.setattr(PillowImage, "MAX_IMAGE_PIXELS", 100)
+    assert picture_size(tmp_path / "a.png") is None
 
 
 def test_voc_understands_the_names_public_sets_use(tmp_path: Path) -> None:

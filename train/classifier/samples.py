@@ -44,6 +44,9 @@ def augmented_sample(
     if label == WITHOUT:
         image, label = _dressed(image, record.box, landmarks, augmentation, rng)
     box = jittered_box(record.box, augmentation, rng)
+    if not _in_sight(box, image):
+        # Of a face cut by the frame little is in the picture, and a large jitter misses that.
+        box = record.box
     if rng.random() < augmentation.rotate:
         image = _rotated(image, box, rng.uniform(-1, 1) * augmentation.rotate_degrees)
     seen = size
@@ -73,6 +76,11 @@ def jittered_box(box: Box, augmentation: AugmentationConfig, rng: np.random.Gene
     middle_y = (y0 + y1) / 2 + shift_y * height
     half_x, half_y = width * scale / 2, height * scale / 2
     return middle_x - half_x, middle_y - half_y, middle_x + half_x, middle_y + half_y
+
+
+def _in_sight(box: Box, image: Image) -> bool:
+    height, width = image.shape[:2]
+    return box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0
 
 
 def _dressed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import platform
@@ -39,7 +38,7 @@ from train.classifier.network import build_classifier, freeze_backbone, shift_lo
 from train.classifier.samples import augmented_sample, plain_sample
 from train.data.pictures import LoadedFaces, broken_report
 from train.data.read import FaceData
-from train.report.files import write_json
+from train.report.files import write_json, write_rows
 from train.report.judgement import judge_faces
 from train.report.pictures import draw_report
 
@@ -116,7 +115,7 @@ def train_classifier(
         "backbone": Path(backbone).name,
         "command": command,
         "data": _counts(data, config),
-        "libraries": _libraries(),
+        "libraries": library_versions(),
         "parameters": int(model.count_params()),
         "seconds": sum(row["seconds"] for row in progress.history),
     }
@@ -288,11 +287,7 @@ def _described(faces: LoadedFaces) -> tuple[npt.NDArray[np.intp], list[str], lis
 
 def _write_history(out: Path, history: tuple[dict[str, float], ...]) -> None:
     write_json(out / "history.json", list(history))
-    names = list(dict.fromkeys(name for row in history for name in row))
-    with (out / "history.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(history)
+    write_rows(out / "history.csv", history)
 
 
 def _fingerprint(checksum: str, config: ClassifierConfig, backbone: str) -> str:
@@ -325,7 +320,8 @@ def _counts(data: FaceData, config: ClassifierConfig) -> dict[str, Any]:
     }
 
 
-def _libraries() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python, the Keras backend and the libraries a training rests on."""
     found = {"python": platform.python_version(), "keras_backend": keras.backend.backend()}
     for name in LIBRARIES:
         try:

@@ -43,6 +43,9 @@ def read_coco(path: Path, images: Path | None = None) -> list[PictureRecord]:
         raise DataError(
             f"{path}: {error} is missing; a COCO file has images, annotations and categories"
         ) from error
+    for name, entries in (("images", listed), ("annotations", marked)):
+        if not isinstance(entries, list):
+            raise DataError(f"{path}: {name} is no list; a COCO file lists objects there")
     if not listed:
         raise DataError(f"{path}: lists no image; at least one is needed")
     unknown = sorted(set(categories.values()) - set(DETECTION_LABELS))
@@ -72,13 +75,19 @@ def read_coco(path: Path, images: Path | None = None) -> list[PictureRecord]:
             ) from error
     faces: dict[Any, list[FaceRecord]] = {key: [] for key in pictures}
     for number, entry in enumerate(marked):
+        if not isinstance(entry, dict):
+            raise DataError(
+                f"{path}: annotations[{number}] is {entry!r}; an object with image_id, "
+                "category_id and bbox is needed"
+            )
         where = f"{path}: annotations[{number}] (id {entry.get('id', '?')})"
-        picture = pictures.get(entry.get("image_id"))
+        key = entry.get("image_id")
+        picture = pictures.get(key) if isinstance(key, (int, str)) else None
         if picture is None:
             raise DataError(
-                f"{where}: image_id {entry.get('image_id')!r} is not the id of any listed image"
+                f"{where}: image_id {key!r} is not the id of any listed image"
             )
-        faces[entry["image_id"]].append(_face(entry, picture, categories, where))
+        faces[key].append(_face(entry, picture, categories, where))
     return [
         PictureRecord(p.path, p.width, p.height, p.source, p.group, tuple(faces[key]))
         for key, p in pictures.items()
@@ -88,10 +97,11 @@ def read_coco(path: Path, images: Path | None = None) -> list[PictureRecord]:
 def _face(
     entry: dict[str, Any], picture: PictureRecord, categories: dict[Any, str], where: str
 ) -> FaceRecord:
-    label = categories.get(entry.get("category_id"))
+    number = entry.get("category_id")
+    label = categories.get(number) if isinstance(number, (int, str)) else None
     if label is None:
         raise DataError(
-            f"{where}: category_id {entry.get('category_id')!r} is unknown; "
+            f"{where}: category_id {number!r} is unknown; "
             f"allowed are {', '.join(map(str, categories))}"
         )
     try:
@@ -119,4 +129,7 @@ def _landmarks(values: Any, where: str) -> Points | None:
         raise DataError(f"{where}: keypoints must be five times x, y, visible; got {values!r}")
     if not all(values[2::3]):
         return None
-    return tuple((float(x), float(y)) for x, y in zip(values[0::3], values[1::3], strict=True))
+    try:
+        return tuple((float(x), float(y)) for x, y in zip(values[0::3], values[1::3], strict=True))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{where}: keypoints {values!r} are not all numbers") from error

@@ -39,21 +39,24 @@ def read_faces_csv(path: Path, images: Path | None = None) -> list[FaceRecord]:
     folder = folder if folder.is_dir() else path.parent
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
-        columns = reader.fieldnames or ()
-        missing = [name for name in REQUIRED if name not in columns]
-        if missing:
-            raise DataError(
-                f"{path}:1: column {', '.join(missing)} is missing; "
-                f"the first line must name {','.join(REQUIRED)}"
-            )
-        with_landmarks = all(name in columns for name in LANDMARKS)
         try:
+            columns = reader.fieldnames or ()
+            missing = [name for name in REQUIRED if name not in columns]
+            if missing:
+                raise DataError(
+                    f"{path}:1: column {', '.join(missing)} is missing; "
+                    f"the first line must name {','.join(REQUIRED)}"
+                )
+            with_landmarks = all(name in columns for name in LANDMARKS)
             records = [
                 _record(row, folder, f"{path}:{reader.line_num}", with_landmarks)
                 for row in reader
             ]
         except (csv.Error, UnicodeDecodeError) as error:
-            raise DataError(f"{path}:{reader.line_num}: not readable as CSV: {error}") from error
+            line = max(1, reader.line_num)
+            raise DataError(
+                f"{path}:{line}: not readable as CSV in UTF-8: {error}"
+            ) from error
     if not records:
         raise DataError(f"{path}: lists no face; one line a face is needed below the header")
     return records

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import DataError, SourceError
+from edge.modelfile import LABELS
 from edge.vision.crop import Image
 from edge.vision.picture import read_picture as read_upright
 from train.data.records import FaceRecord
@@ -39,9 +40,13 @@ def load_faces(
 ) -> LoadedFaces:
     """Decode every picture of *records* once and keep it in memory.
 
-    *progress* wraps the paths, as ``tqdm`` does.  Raises DataError when no picture at all
-    can be read.
+    *progress* wraps the paths, as ``tqdm`` does.  Raises DataError when *records* is empty
+    or no picture at all can be read.
     """
+    if not records:
+        raise DataError(
+            f"the data hold no labelled face; at least one that is {', '.join(LABELS)} is needed"
+        )
     pictures: dict[Path, Image] = {}
     broken = []
     for path in progress(list(dict.fromkeys(record.picture for record in records))):

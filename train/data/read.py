@@ -82,6 +82,28 @@ def read_split(folder: Path, name: str = "val") -> list[FaceRecord]:
     raise DataError(f"{folder}: holds neither {name}.csv nor {name}.json")
 
 
+def read_validation(
+    folder: Path, name: str = "val", detect: Detect | None = None, seed: int = 0
+) -> tuple[LoadedFaces, tuple[str, ...]]:
+    """Return the faces of *folder* that no training saw, and notes for the person.
+
+    These are ``NAME.csv`` or ``NAME.json`` where one is there.  Any other layout has only a
+    ``val``: the side that a training with *seed* keeps back.  *detect* is as in read_face_data.
+
+    Raises DataError when there is no such split, or the layout is not known.
+    """
+    whole = not any((folder / f"{name}.{suffix}").is_file() for suffix in ("csv", "json"))
+    if name != "val" or not whole:
+        return load_faces(read_split(folder, name)), ()
+    data = read_face_data(folder, detect, seed=seed)
+    broken = (*data.train.broken, *data.validation.broken)
+    note = (
+        f"{len(data.validation.records)} of the {len(data.train.records)} + "
+        f"{len(data.validation.records)} faces are those a training with --seed {seed} keeps back"
+    )
+    return replace(data.validation, broken=broken), (*data.notes, note)
+
+
 def _given_split(folder: Path) -> tuple[list[FaceRecord], list[FaceRecord]] | None:
     for suffix in ("csv", "json"):
         if all((folder / f"{name}.{suffix}").is_file() for name in ("train", "val")):

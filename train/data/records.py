@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,10 @@ DETECTION_LABELS = (*LABELS, UNKNOWN_FACE)
 # The least share of a box that must lie in its picture.  Boxes are drawn around the whole
 # head of a person cut by the frame; one with less in sight was measured on another picture.
 VISIBLE_SHARE = 0.2
+
+# EXIF 2.32, tag 0x0112: in these orientations rows are stored as columns.
+ORIENTATION_TAG = 0x0112
+ON_ITS_SIDE = (5, 6, 7, 8)
 
 Box = tuple[float, float, float, float]
 Points = tuple[tuple[float, float], ...]
@@ -70,12 +75,27 @@ def faces_of(pictures: Iterable[PictureRecord]) -> list[FaceRecord]:
 
 
 def picture_size(path: Path) -> tuple[int, int] | None:
-    """Return (width, height) from the header of the picture at *path*; None where it is broken."""
+    """Return (width, height) of the picture at *path*, turned upright by EXIF, from its header.
+
+    None where it is broken, or larger than Pillow dares to open.
+    """
     try:
         with PillowImage.open(path) as picture:
-            return picture.size
-    except (OSError, ValueError, SyntaxError):
+            width, height = picture.size
+            on_its_side = _orientation(picture) in ON_ITS_SIDE
+    except (OSError, ValueError, SyntaxError, PillowImage.DecompressionBombError):
         return None
+    return (height, width) if on_its_side else (width, height)
+
+
+def _orientation(picture: PillowImage.Image) -> int:
+    # Not picture.getexif(): that decodes a whole PNG, and heeds XMP, which OpenCV does not.
+    exif = PillowImage.Exif()
+    try:
+        exif.load(picture.info.get("exif", b""))
+        return int(exif.get(ORIENTATION_TAG, 1))
+    except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error):
+        return 1
 
 
 def checked_box(box: Box, size: tuple[int, int] | None, where: str) -> Box:

@@ -7,7 +7,6 @@ thread, which under TensorFlow can wait for ever when a fit of several ends.
 from __future__ import annotations
 
 import csv
-import os
 import queue
 import threading
 import zipfile
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from edge.errors import DataError
+from train.report.files import replaced, write_rows
 
 Floats = npt.NDArray[np.float32]
 Batch = tuple[Floats, Floats]
@@ -111,7 +111,7 @@ def run_epochs(
         row = {"epoch": epoch + 1, "loss": round(loss, 5), "val_loss": round(held_out, 5)}
         rows.append(row)
         _keep(model, state, epoch + 1, fingerprint)
-        _write_history(history, rows)
+        write_rows(history, rows)
         if not quiet:
             tqdm.write(f"epoch {epoch + 1}/{epochs}  loss {loss:.4f}  validation {held_out:.4f}")
     return rows
@@ -125,12 +125,8 @@ def _keep(model: keras.Model, state: Path, epoch: int, fingerprint: str) -> None
     values = {
         f"v{i}": keras.ops.convert_to_numpy(v.value) for i, v in enumerate(_variables(model))
     }
-    temporary = state.with_name(f".{state.name}.part")
-    with temporary.open("wb") as file:
+    with replaced(state) as file:
         np.savez(file, epoch=np.array(epoch), fingerprint=np.array(fingerprint), **values)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, state)
 
 
 def _restore(
@@ -155,12 +151,3 @@ def _restore(
         with history.open(newline="", encoding="utf-8") as file:
             rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
     return done, rows[:done]
-
-
-def _write_history(path: Path, rows: list[dict[str, float]]) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(temporary, path)

@@ -1,0 +1,152 @@
+"""The rim of ``python -m train``: options, exit codes, and folders that cannot be written."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from edge.errors import DataError
+from tests.train.making import detection_folder, face_picture, face_rows, write_csv, write_picture
+from train.classifier.config import DEFAULT_CONFIG, read_config
+from train.cli import main
+from train.data.read import read_face_data
+
+TRAININGS = (
+    ("classifier", "train.classifier.training.train_classifier"),
+    ("detector", "train.detector.train.train_detector"),
+)
+
+
+def _run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Data that both trainings can read."""
+    write_csv(tmp_path / "train.csv", face_rows(tmp_path, 6))
+    write_csv(tmp_path / "val.csv", face_rows(tmp_path, 6, first=50))
+    return detection_folder(tmp_path)
+
+
+@pytest.fixture
+def judged_bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A classifier that calls everybody bare."""
+    monkeypatch.setattr(
+        "train.evaluate.networks.load_judge",
+        lambda path: lambda image, boxes: np.tile(np.array([[0.1, 0.8, 0.1]]), (len(boxes), 1)),
+    )
+
+
+def test_help_lists_the_exit_codes() -> None:
+    text = _run("--help").output
+    listed = text.split("Exit codes:")[1].strip().splitlines()
+    assert [int(line.split()[0]) for line in listed] == [0, 1, 2, 4, 5, 6, 130]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("classifier", "--out", "run", "--epochs", 0),
+        ("classifier", "--out", "run", "--batch-size", 0),
+        ("detector", "--out", "run", "--epochs", 0),
+        ("evaluate", "pair", "--score-threshold", 7),
+        ("evaluate", "pair", "--score-threshold", 0),
+    ],
+)
+def test_a_number_that_is_not_allowed_is_named(tmp_path: Path, arguments: tuple) -> None:
+    result = _run(*arguments, "--data", tmp_path)
+    assert result.exit_code == 2
+    assert f"'{arguments[-2]}'" in result.output
+
+
+def test_settings_without_an_epoch_are_refused(data: Path, tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("[schedule]\nepochs = 0\n")
+    result = _run("detector", "--data", data, "--out", tmp_path / "run", "--config", config)
+    assert result.exit_code == 2
+    assert "schedule.epochs is 0" in result.output
+
+
+@pytest.mark.parametrize("command", ["classifier", "detector"])
+def test_an_out_that_cannot_be_written_is_named(data: Path, command: str) -> None:
+    result = _run(command, "--data", data, "--out", data / "train.csv" / "run")
+    assert result.exit_code == 5
+    assert "train.csv/run: cannot be written" in result.output
+
+
+@pytest.mark.parametrize(("command", "place"), TRAININGS)
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 5),
+        (DataError("no picture is left"), 6),
+        (TimeoutError("no batch was ready"), 1),
+    ],
+)
+def test_only_what_cannot_be_written_is_called_so(
+    data: Path, monkeypatch: pytest.MonkeyPatch, command: str, place: str, error: Exception,
+    code: int,
+) -> None:
+    def fails(*given: object, **named: object) -> None:
+        raise error
+
+    monkeypatch.setattr(place, fails)
+    result = _run(command, "--data", data, "--out", data / "run")
+    assert result.exit_code == code
+    assert ("run: cannot be written" in result.output) == (code == 5)
+
+
+@pytest.mark.usefixtures("judged_bare")
+@pytest.mark.parametrize("seed", [None, 3])
+def test_one_csv_is_judged_on_what_the_training_keeps_back(
+    tmp_path: Path, seed: int | None
+) -> None:
+    write_csv(tmp_path / "faces.csv", face_rows(tmp_path, 40))
+    given = () if seed is None else ("--seed", seed)
+    written = tmp_path / "out" / "result.json"
+    written.parent.mkdir()
+    result = _run(
+        "evaluate", "classifier", "--data", tmp_path, "--repeats", 0, "--json", written, *given
+    )
+    assert result.exit_code == 0, result.output
+    used = read_config(DEFAULT_CONFIG).seed if seed is None else seed
+    kept = read_face_data(tmp_path, seed=used).validation.records
+    assert json.loads(written.read_text())["faces"] == len(kept)
+    assert f"--seed {used} keeps back" in result.output
+
+
+@pytest.mark.usefixtures("judged_bare")
+def test_class_folders_are_judged_with_a_detector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("train.cli._detect", lambda file, data: asked.append(file) or _no_face)
+    for number in range(12):
+        for label in ("with_mask", "without_mask"):
+            picture = face_picture(label, 7 * number)
+            write_picture(tmp_path / label / f"{number}.png", np.roll(picture, number * 5, axis=1))
+    result = _run(
+        "evaluate", "classifier", "--data", tmp_path, "--repeats", 0, "--detector", "d.tflite"
+    )
+    assert result.exit_code == 0, result.output
+    assert asked == [Path("d.tflite")]
+
+
+def _no_face(image: np.ndarray) -> object:
+    from edge.vision.detector import Faces
+
+    return Faces.none()
+
+
+@pytest.mark.usefixtures("judged_bare")
+def test_a_split_that_is_not_there_is_not_made_up(tmp_path: Path) -> None:
+    write_csv(tmp_path / "faces.csv", face_rows(tmp_path, 12))
+    result = _run("evaluate", "classifier", "--data", tmp_path, "--split", "test")
+    assert result.exit_code == 6
+    assert "holds neither test.csv nor test.json" in result.output

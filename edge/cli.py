@@ -16,12 +16,12 @@ from edge.rim import Rim
 
 _EXIT_CODES = """\b
 Exit codes:
-  0    done, or stopped by SIGTERM in good order
+  0    done, or stopped by SIGTERM or SIGHUP in good order
   1    a bug in maskgate; MASKGATE_DEBUG=1 shows where
   2    an option or value that is not allowed
   3    a camera, video, folder or picture that cannot be read
   4    a model file that is missing, damaged or of another kind
-  5    a pin, recording or event file that cannot be driven or written
+  5    a pin, recording, event file or output that cannot be driven or written
   130  stopped by Ctrl-C, in good order
 """
 
@@ -149,24 +149,31 @@ def run(**options: Any) -> int:
 
 _INTERRUPTED = "stopped by Ctrl-C"
 _TERMINATED = "stopped by SIGTERM"
+_HUNG_UP = "stopped by SIGHUP, its session was closed"
 
 
 @contextmanager
 def _stop_signals() -> Iterator[Callable[[], str]]:
-    """Turn Ctrl-C and SIGTERM into a reason to stop; a second one stops at once."""
+    """Turn Ctrl-C, SIGTERM and SIGHUP into a reason to stop; a second one stops at once.
+
+    A SIGHUP is never a second one: the end of a session sends it along with SIGTERM.  Under
+    nohup, which has it ignored, it stays ignored.
+    """
+    words = {signal.SIGINT: _INTERRUPTED, signal.SIGTERM: _TERMINATED}
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        words[hangup] = _HUNG_UP
     reasons: list[str] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        if reasons:
+        if not reasons:
+            reasons.append(words[signal.Signals(number)])
+        elif number != hangup:
             raise KeyboardInterrupt
-        reasons.append(_INTERRUPTED if number == signal.SIGINT else _TERMINATED)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in words}
     try:
         yield lambda: reasons[0] if reasons else ""
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-

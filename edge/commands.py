@@ -24,6 +24,7 @@ from edge.report.events import Event, EventLog, event_words
 from edge.report.film import Film
 from edge.report.summary import PinRecord, Summary, summary_text, summary_values
 from edge.service import Limits, Outcome, run
+from edge.targets import check_targets
 from edge.vision.classifier import MaskClassifier
 from edge.vision.detector import FaceDetector
 from edge.watch import Settings
@@ -31,6 +32,8 @@ from edge.watch import Settings
 # The detector's doubtful faces, which keep a known person alive, reach down to this share of
 # the score from which a face may be a new person.
 _DOUBTFUL = 0.5
+# The pins' own limit is there for a hung program; it must not come before the gate's.
+_PIN_MARGIN = 5.0  # seconds
 
 
 def run_gate(options: Mapping[str, Any], stop: Callable[[], str]) -> None:
@@ -47,12 +50,20 @@ def run_gate(options: Mapping[str, Any], stop: Callable[[], str]) -> None:
         if not options["quiet"]:
             click.echo(text, err=aside or options["as_json"])
 
+    check_targets(
+        options["source"] or "demo:",
+        {f"--{name}": options[name] for name in ("record", "events")},
+        {f"--{name}": options[name] for name in ("detector", "classifier")},
+    )
     threads = options["threads"] or default_threads()
     cv2.setNumThreads(threads)
     with ExitStack() as stack:
         source = open_source(options["source"] or "demo:")
         stack.callback(source.close)
         source = paced(source, options["realtime"])
+        film = None
+        if options["record"]:
+            film = Film(options["record"], source.frames_per_second)
         detector_file = read_model(
             options["detector"] or released_model("face-detector"), "face-detector"
         )
@@ -70,7 +81,10 @@ def run_gate(options: Mapping[str, Any], stop: Callable[[], str]) -> None:
             say("No --source is given, so this is the built-in scene (--source demo:).")
         pins = choose_pins(pretend=options["no_pins"])
         devices = buzzer_and_led(
-            pins, buzzer_pin=options["buzzer_pin"], led_pin=options["led_pin"]
+            pins,
+            buzzer_pin=options["buzzer_pin"],
+            led_pin=options["led_pin"],
+            max_on_seconds=options["max_alarm"] + _PIN_MARGIN,
         )
         outputs = Outputs(devices)
         stack.callback(outputs.close)
@@ -87,9 +101,6 @@ def run_gate(options: Mapping[str, Any], stop: Callable[[], str]) -> None:
                 log.write(event)
             say(event_words(event))
 
-        film = None
-        if options["record"]:
-            film = Film(options["record"], source.frames_per_second)
         outcome = run(
             source,
             detector,
@@ -109,9 +120,7 @@ def run_gate(options: Mapping[str, Any], stop: Callable[[], str]) -> None:
         threads=threads,
         devices=devices,
         note=note,
-        written=[
-            options[name] for name in ("record", "events") if options[name] not in (None, "-")
-        ],
+        written=written(film, log),
     )
     if options["as_json"]:
         text = json.dumps(summary_values(summary), ensure_ascii=False, indent=2)
@@ -165,6 +174,12 @@ def pins_note(pins: Pins, devices: tuple[PinOutput, ...]) -> str:
     if not pins.mock:
         return f"Real pins through {pins.why}: {where}."
     return f"No real pins ({pins.why}): {where} are gpiozero's mock pins and make no sound."
+
+
+def written(film: Film | None, log: EventLog | None) -> list[str]:
+    """Return the paths of what was really and wholly written."""
+    paths = [film.path] if film is not None and film.written else []
+    return paths + ([log.path] if log is not None and log.written else [])
 
 
 def model_words(model: ModelFile) -> str:

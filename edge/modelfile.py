@@ -226,7 +226,7 @@ def parse_card(text: str, name: str) -> ModelCard:
         input=_input_spec(_Fields(read.mapping("input"), name, "input.")),
         labels=_labels(cast(Kind, kind), read.texts("labels"), name),
         crop_margin=_crop_margin(cast(Kind, kind), read),
-        decision=read.numbers("decision"),
+        decision=_decision(read),
         metrics=read.mapping("metrics", {}),
         provenance=read.mapping("provenance", {}),
         self_test=_self_test(read, name),
@@ -288,6 +288,19 @@ def _crop_margin(kind: Kind, read: _Fields) -> float | None:
     if not 0 <= margin <= 2:
         raise read.wrong("crop_margin", margin, "0 to 2")
     return margin
+
+
+def _decision(outer: _Fields) -> dict[str, float]:
+    numbers = outer.numbers("decision")
+    read = _Fields(numbers, outer.name, "decision.")
+    for key, value in numbers.items():
+        if key in ("score_threshold", "nms_iou") and not 0 < value < 1:
+            raise read.wrong(key, value, "a number above 0 and below 1")
+        if key == "temperature" and not value > 0:
+            raise read.wrong(key, value, "a number above 0")
+        if key.startswith("prior_") and not 0 < value <= 1:
+            raise read.wrong(key, value, "a number above 0 and at most 1")
+    return numbers
 
 
 def _self_test(outer: _Fields, name: str) -> SelfTest | None:

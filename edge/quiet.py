@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 DEBUG = "MASKGATE_DEBUG"
 """Environment variable; set to 1, it shows tracebacks and what the libraries print."""
@@ -43,6 +43,8 @@ def quiet_libraries() -> Iterator[None]:
         yield
     finally:
         replaced, sys.stderr = sys.stderr, before
-        replaced.close()
+        # What a full or closed standard error cannot take is lost either way.
+        with suppress(OSError):
+            replaced.close()
         os.dup2(saved, 2)
         os.close(saved)

@@ -102,7 +102,7 @@ def run(
                 now = frame.timestamp - first
                 stopwatch.lap("capture")
                 scene = watch.see(frame, now)
-                outputs.show(scene.gate.state)
+                outputs.show(scene.gate.state, scene.gate.newest_ring)
                 # Told and recorded last: a slow disk or reader must not delay the light.
                 stopwatch.lap("output")
                 tell(scene)

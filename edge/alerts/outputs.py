@@ -86,21 +86,23 @@ class Outputs:
 
     def __init__(self, outputs: Iterable[Output] = ()) -> None:
         self.outputs = tuple(outputs)
-        self._state: GateState | None = None
+        self._shown: tuple[GateState, float | None] | None = None
 
-    def show(self, state: GateState) -> None:
-        """Show *state* on every output, if it is another than before.
+    def show(self, state: GateState, since: float | None = None) -> None:
+        """Show *state* on every output, if it or its cause is another than before.
 
-        Raises OutputError, naming each output that failed, after all were tried.
+        *since* tells one cause from the next, such as when the newest offender began to ring:
+        another one starts the outputs' limits anew.  Raises OutputError, naming each output
+        that failed, after all were tried.
         """
-        if state is self._state:
+        if (state, since) == self._shown:
             return
-        self._state = state
+        self._shown = (state, since)
         self._each("show", lambda output: output.show(state))
 
     def close(self) -> None:
         """Switch everything off.  Raises OutputError, after all were tried, for what failed."""
-        self._state = None
+        self._shown = None
         self._each("switch off", lambda output: output.close())
 
     def __enter__(self) -> Outputs:

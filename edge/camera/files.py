@@ -10,6 +10,7 @@ import numpy as np
 
 from edge.camera.folder import FolderSource
 from edge.camera.frame import Frame, Source
+from edge.camera.probe import path_kind
 from edge.errors import SourceError
 from edge.vision.picture import PICTURE_SUFFIXES, read_picture
 
@@ -24,11 +25,12 @@ def open_file(path: str | Path, *, hold: float = 1.5) -> Source:
     maskgate judges nobody by a single look.  Raises SourceError with what is wrong.
     """
     path = Path(path)
-    if not path.exists():
+    kind = path_kind(path)
+    if kind == "absent":
         raise SourceError(f"{path}: no such file; check the name given to --source")
-    if path.is_dir():
+    if kind == "folder":
         return FolderSource(path, hold=hold)
-    if not path.is_file():
+    if kind == "other":
         raise SourceError(f"{path}: is no ordinary file; a camera is named v4l2://{path}")
     if not os.access(path, os.R_OK):
         raise SourceError(f"{path}: may not be read by this user; check its permissions")

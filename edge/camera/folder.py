@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.camera.frame import Frame
+from edge.camera.probe import path_kind
 from edge.errors import SourceError
 from edge.vision.crop import Image
 from edge.vision.picture import PICTURE_SUFFIXES, read_picture
@@ -110,10 +111,12 @@ def list_pictures(folder: str | Path) -> list[Path]:
     Raises SourceError when there is no such folder, or no picture in it.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if path_kind(folder) != "folder":
         raise SourceError(f"{folder}: no such folder; check the name given to --source")
     try:
-        found = [p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES]
+        found = [
+            p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file()
+        ]
     except OSError as error:
         raise SourceError(f"{folder}: cannot be listed ({error.strerror or error})") from None
     if not found:

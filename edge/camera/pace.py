@@ -8,14 +8,16 @@ from collections.abc import Callable
 from edge.camera.frame import Frame, Source, remarks_of
 
 _LONGEST_WAIT = 1.0  # seconds
+_LONGEST_CATCHING_UP = 0.25  # seconds
 
 
 class PacedSource:
     """*source*, with each frame held back until its time has come.
 
     A frame that is already late by more than *patience* seconds is dropped, as a camera would
-    drop it, so a slow machine looks at fewer frames instead of at the past.  *clock* and
-    *sleep* are for tests.
+    drop it, so a slow machine looks at fewer frames instead of at the past.  Where even
+    reading is slower than the film, the film runs slower: dropping alone would never end.
+    *clock* and *sleep* are for tests.
     """
 
     def __init__(
@@ -41,7 +43,11 @@ class PacedSource:
         return remarks_of(self._source)
 
     def read(self, timeout: float) -> Frame | None:
-        """Return the next frame that is not late, when its time comes; None after the last."""
+        """Return the next frame that is not late, when its time comes; None after the last.
+
+        Late frames are dropped for a quarter of a second at most.
+        """
+        began = self._clock()
         while True:
             frame = self._source.read(timeout)
             if frame is None:
@@ -55,6 +61,9 @@ class PacedSource:
                 self._offset -= max(0.0, ahead - _LONGEST_WAIT)
                 return frame
             if ahead >= -self._patience:
+                return frame
+            if self._clock() - began >= _LONGEST_CATCHING_UP:
+                self._offset -= ahead
                 return frame
 
     def close(self) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qsl, unquote
 
+from edge.camera.probe import path_kind
 from edge.errors import UsageError
 
 SCHEMES: Mapping[str, str] = {
@@ -35,13 +35,15 @@ def parse_uri(text: str) -> SourceUri:
     """Return the parts of *text*: a URI, a bare path, or a bare camera number.
 
     A bare path that exists is taken as it stands, so that a file called ``a:b?.mp4`` can be
-    named.  Raises UsageError for an empty text, an unknown scheme, or an option without value.
+    named.  Raises UsageError for an empty text, an unknown scheme, or an option without value,
+    SourceError for a path in a folder that may not be entered.
     """
     if not text.strip():
         raise UsageError(f"source '' is empty; {_allowed()}")
-    if Path(text).is_dir():
+    kind = path_kind(text)
+    if kind == "folder":
         return SourceUri("folder", text, {}, text)
-    if Path(text).exists():
+    if kind != "absent":
         return SourceUri("file", text, {}, text)
     if re.fullmatch(r"\d{1,3}", text):
         return SourceUri("v4l2", f"/dev/video{int(text)}", {}, text)
@@ -58,7 +60,7 @@ def parse_uri(text: str) -> SourceUri:
         target = f"/dev/video{int(target.lstrip('/'))}"
     if scheme in ("file", "folder") and not target:
         raise UsageError(f"source {text!r} names no path; {_allowed()}")
-    if scheme == "file" and Path(target).is_dir():
+    if scheme == "file" and path_kind(target) == "folder":
         scheme = "folder"
     try:
         options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 
 from edge.errors import UsageError
@@ -31,8 +31,8 @@ class GateState(Enum):
 class PolicySettings:
     """How the gate behaves.
 
-    max_alarm_seconds  an alarm ends after this long even if the person stays, and that person
-                       does not ring again before putting a mask on; 1 to 3600
+    max_alarm_seconds  each person rings at most this long, even if they stay, and does not
+                       ring again before putting a mask on; 1 to 3600
 
     Raises UsageError for a value outside its range.
     """
@@ -58,26 +58,34 @@ class Present:
 class Gate:
     """The gate's *state* and *since* when, in seconds of the frames' clock.
 
-    *silenced* are the people here whose alarm ran into its limit.
+    *rings* maps each person the alarm is for to when they began to ring, on the same clock.
+    *silenced* are the people here whose ringing ran into its limit.
     """
 
     state: GateState = GateState.IDLE
     since: float = 0.0
     silenced: frozenset[int] = frozenset()
+    rings: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def newest_ring(self) -> float | None:
+        """When the last of those who ring began to; None when nobody rings."""
+        return max(self.rings.values(), default=None)
 
 
 def update(gate: Gate, people: Sequence[Present], now: float, settings: PolicySettings) -> Gate:
     """Return the gate after a look at *people*, everyone who is before it at *now*.
 
-    An alarm lasts while an offender is there, at most ``max_alarm_seconds``.  Nobody there
+    Each offender rings while there, at most ``max_alarm_seconds`` counted from their own
+    start, so that who comes late in another's alarm is heard as long as anyone.  Nobody there
     always means idle: no alarm outlasts the last person.
     """
     offenders = {p.person for p in people if p.verdict in ("no_mask", "incorrect")}
     silenced = gate.silenced & offenders
-    ringing = gate.state is GateState.ALARM
-    if ringing and now - gate.since >= settings.max_alarm_seconds:
-        silenced = frozenset(offenders)
-    if offenders - silenced:
+    rings = {person: gate.rings.get(person, now) for person in sorted(offenders - silenced)}
+    silenced |= {p for p, start in rings.items() if now - start >= settings.max_alarm_seconds}
+    rings = {person: start for person, start in rings.items() if person not in silenced}
+    if rings:
         state = GateState.ALARM
     elif not people:
         state = GateState.IDLE
@@ -85,4 +93,4 @@ def update(gate: Gate, people: Sequence[Present], now: float, settings: PolicySe
         state = GateState.PASS
     else:
         state = GateState.LOOKING
-    return Gate(state, gate.since if state is gate.state else now, silenced)
+    return Gate(state, gate.since if state is gate.state else now, silenced, rings)

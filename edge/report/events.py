@@ -76,26 +76,51 @@ class EventLog:
     def __init__(self, path: str, model: str) -> None:
         self._model = model
         self._name = "standard output" if path == "-" else path
+        self.path = path
         self._own = path != "-"
+        self._failed = False
         try:
+            # File names of pictures may hold bytes that are no UTF-8.
             self._stream: TextIO = (
-                Path(path).open("w", encoding="utf-8") if self._own else sys.stdout  # noqa: SIM115
+                Path(path).open("w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+                if self._own
+                else sys.stdout
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise OutputError(
-                f"cannot write events to {path}: {error.strerror or error}; name a file in a "
+                f"cannot write events to {path}: {_reason(error)}; name a file in a "
                 "folder that exists and is writable, or - for standard output"
             ) from None
+
+    @property
+    def written(self) -> bool:
+        """Whether there is a file with everything in it that was to be written."""
+        return self._own and not self._failed
 
     def write(self, event: Event) -> None:
         try:
             self._stream.write(event_line(event, self._model) + "\n")
             self._stream.flush()
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            self._failed = True
             raise OutputError(
-                f"cannot write events to {self._name}: {error.strerror or error}"
+                f"cannot write events to {self._name}: {_reason(error)}"
             ) from None
 
     def close(self) -> None:
-        if self._own:
+        """Give the file back; may be called twice."""
+        if not self._own:
+            return
+        try:
             self._stream.close()
+        except (OSError, ValueError) as error:
+            # Closing tries once more to write what failed before, and that was told then.
+            if not self._failed:
+                self._failed = True
+                raise OutputError(
+                    f"cannot write events to {self._name}: {_reason(error)}"
+                ) from None
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from edge.report.recorder import VideoRecorder
+from edge.report.recorder import VideoRecorder, check_recording
 from edge.vision.crop import Image
 
 _USUAL_FPS = 25.0
@@ -18,10 +18,11 @@ class Film:
 
     The first picture decides the size; others are fitted into it.  Where the source dropped
     frames the last picture is repeated, so that the film runs no faster than life.  Raises
-    what :class:`VideoRecorder` raises.
+    what :class:`VideoRecorder` raises; what is wrong with *path* at once.
     """
 
     def __init__(self, path: str, frames_per_second: float | None) -> None:
+        check_recording(path)
         self.path = path
         self._fps = frames_per_second or _USUAL_FPS
         self._recorder: VideoRecorder | None = None
@@ -41,6 +42,11 @@ class Film:
         for _ in range(repeats):
             self._recorder.write(fitted)
         self._due += repeats / self._fps
+
+    @property
+    def written(self) -> bool:
+        """Whether the file is there, finished."""
+        return self._recorder is not None and self._recorder.written
 
     def close(self) -> None:
         """Finish the file; may be called twice."""

@@ -40,12 +40,9 @@ class VideoRecorder:
         self.path = Path(path)
         self.size = (int(size[0]), int(size[1]))
         self.frames = 0
-        codec = _CODECS.get(self.path.suffix.lower())
-        if codec is None:
-            raise UsageError(
-                f"cannot record to {self.path}: its extension is {self.path.suffix!r}; "
-                f"use one of {', '.join(_CODECS)}"
-            )
+        self.written = False
+        check_recording(self.path)
+        codec = _CODECS[self.path.suffix.lower()]
         if not 1 <= frames_per_second <= 240:
             raise UsageError(
                 f"cannot record at {frames_per_second} frames per second; use 1 to 240"
@@ -107,6 +104,7 @@ class VideoRecorder:
                     raise OSError("the encoder wrote nothing")
                 os.fsync(written.fileno())
             self._temporary.replace(self.path)
+            self.written = True
             _sync_folder(self.path.parent)
         except OSError as error:
             self._temporary.unlink(missing_ok=True)
@@ -126,7 +124,12 @@ class VideoRecorder:
         self.close()
 
     def _check_space(self) -> None:
-        free = shutil.disk_usage(self.path.parent).free
+        try:
+            free = shutil.disk_usage(self.path.parent).free
+        except OSError as error:
+            raise OutputError(
+                f"cannot record {self.path}: {error.strerror or error}; check the disk"
+            ) from error
         if free < _SPACE_NEEDED:
             raise OutputError(
                 f"cannot record {self.path}: {free // 2**20} MiB are free in "
@@ -135,14 +138,40 @@ class VideoRecorder:
             )
 
 
-def _temporary_beside(path: Path) -> Path:
+def check_recording(path: str | os.PathLike[str]) -> None:
+    """Raise what :class:`VideoRecorder` would for *path*, without making a file.
+
+    UsageError for its extension; OutputError when its folder is missing or may not be written,
+    or *path* is itself a folder.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _CODECS:
+        raise UsageError(
+            f"cannot record to {path}: its extension is {path.suffix!r}; "
+            f"use one of {', '.join(_CODECS)}"
+        )
     folder = path.parent
-    if not folder.is_dir():
+    try:
+        missing, is_folder = not folder.is_dir(), path.is_dir()
+    except OSError as error:
+        raise OutputError(
+            f"cannot record {path}: {error.strerror or error}; name another file"
+        ) from error
+    if missing:
         raise OutputError(
             f"cannot record {path}: the folder {folder} does not exist; create it, or name another"
         )
-    if path.is_dir():
+    if is_folder:
         raise OutputError(f"cannot record {path}: it is a folder; name a file")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"cannot record {path}: Permission denied; make {folder} writable, or name another "
+            "folder"
+        )
+
+
+def _temporary_beside(path: Path) -> Path:
+    folder = path.parent
     # OpenCV chooses the container by extension, so the temporary name keeps it.
     temporary = folder / f".{path.stem}-{secrets.token_hex(4)}{path.suffix}"
     try:

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import ModelError
 from edge.modelfile import ModelFile
 from edge.vision.crop import Image
 from edge.vision.geometry import Boxes, clip_boxes, no_boxes, non_maximum_suppression
@@ -142,7 +143,8 @@ class FaceDetector:
 
     *threads* is how many cores one picture may use.  *score_threshold* (0 to 1) overrides the
     card's: raise it and fewer things that are no faces come back, but also fewer far or
-    half-hidden faces.  Raises ModelError when the file's outputs are not a detector's.
+    half-hidden faces.  Raises ModelError when the file's outputs are not a detector's, or its
+    card has no score_threshold.
     """
 
     def __init__(
@@ -150,6 +152,11 @@ class FaceDetector:
     ) -> None:
         self.model = model
         self.network = Network.from_model(model, threads)
+        if "score_threshold" not in model.card.decision:
+            raise ModelError(
+                f"{model.path}: its card has no decision.score_threshold; convert it again"
+            )
+        self._check_outputs()
         self.nms_iou = float(model.card.decision.get("nms_iou", 0.45))
         if score_threshold is None:
             score_threshold = float(model.card.decision["score_threshold"])
@@ -172,6 +179,21 @@ class FaceDetector:
         canvas, scale = letterbox(image, *self._input_size)
         found = candidates(self.network.run_raw(canvas), self.score_threshold)
         return gather_faces(found, scale, width, height, self.nms_iou)
+
+    def _check_outputs(self) -> None:
+        outputs = self.network.run_raw(np.full(self.network.shape, PADDING, np.uint8))
+        shapes = {name: values.shape for name, (values, _, _) in outputs.items()}
+        wanted = {
+            f"{part}{stride}": count
+            for stride in STRIDES
+            for part, count in (("score", 1), ("box", 4), ("landmark", 2 * LANDMARKS))
+        }
+        maps = {name: shape[-1] for name, shape in shapes.items() if len(shape) == 4}
+        if len(maps) != len(shapes) or maps != wanted:
+            raise ModelError(
+                f"{self.model.path}: its outputs are {shapes}; maps with these channels are "
+                f"needed: {wanted}; convert it again"
+            )
 
 
 def candidates(raw: RawOutputs, score_threshold: float) -> list[tuple[Boxes, Floats, Floats]]:

@@ -21,9 +21,13 @@ def read_picture(path: str | Path) -> Image:
     whose lower half is grey looks masked, so a cut file counts as unreadable here.
     """
     try:
-        data = Path(path).read_bytes()
+        # Reading a pipe would wait for a writer that may never come.
+        special = Path(path).exists() and not Path(path).is_file()
+        data = b"" if special else Path(path).read_bytes()
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if special:
+        raise SourceError(f"{path}: is no ordinary file; name a picture")
     if not data:
         raise SourceError(f"{path}: is empty; copy the picture again")
     if is_cut_off(data):

@@ -158,7 +158,8 @@ def test_bad_input_gives_one_line_and_its_exit_code(
     given = [files.get(option, option) for option in options]
     result = convert(work, "classifier", tmp_path / "masks.tflite", *given)
     assert result.exit_code == code, result.output
-    lines = [line for line in result.output.splitlines() if line.startswith("Error:")]
+    said = result.output.splitlines()
+    lines = [line for line in said if line.startswith("python -m convert: ")]
     assert len(lines) == 1 and says in lines[0]
     assert "Traceback" not in result.output
 

@@ -159,3 +159,18 @@ def test_a_pin_factory_that_was_asked_for_is_used_or_fails(no_factory, monkeypat
 def test_mock_pins_can_be_asked_for_anywhere(no_factory):
     assert choose_pins(pretend=True).mock
     assert gpiozero.Device.pin_factory is None
+
+
+def test_a_new_offender_starts_the_outputs_limits_anew():
+    shown = []
+
+    class Light:
+        name = "light"
+
+        def show(self, state):
+            shown.append(state)
+
+    outputs = Outputs([Light()])
+    for since in (0.0, 0.0, 9.0, 9.0):
+        outputs.show(GateState.ALARM, since)
+    assert shown == [GateState.ALARM] * 2

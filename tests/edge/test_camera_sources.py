@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -311,3 +312,45 @@ def test_a_paced_film_drops_what_is_late(source_of, painted):
     first = paced.read(1.0)
     fake.now += 1.0
     assert first.sequence == 0 and paced.read(1.0).sequence == 9
+
+
+def test_a_film_that_is_read_slower_than_it_plays_is_still_seen(source_of, painted):
+    fake = FakeTime()
+    source = source_of([painted()] * 100, 30.0)
+    read, reads = source.read, []
+
+    def slow(timeout):
+        fake.now += 0.1
+        reads.append(fake.now)
+        return read(timeout)
+
+    source.read = slow
+    paced = PacedSource(source, clock=fake.clock, sleep=fake.sleep)
+    for _ in range(10):
+        before = fake.now
+        assert paced.read(1.0) is not None
+        assert fake.now - before < 0.5
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "file:" + "x" * 300, "folder:" + "x" * 300])
+def test_a_name_that_no_file_can_have_is_a_source_error(text):
+    with pytest.raises(SourceError, match="no such"):
+        open_source(text)
+
+
+@pytest.mark.parametrize("prefix", ["", "file:", "folder:"])
+def test_a_folder_that_may_not_be_entered_is_a_source_error(prefix, tmp_path, monkeypatch):
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(SourceError, match="Permission denied"):
+        open_source(f"{prefix}{tmp_path}/film.mp4")
+
+
+def test_a_pipe_with_a_pictures_name_is_not_waited_for(tmp_path, painted):
+    os.mkfifo(tmp_path / "a.jpg")
+    (tmp_path / "b.png").write_bytes(encoded(".png", painted()))
+    assert {frame.name for frame in frames_of(FolderSource(tmp_path, hold=0))} == {"b.png"}
+    with pytest.raises(SourceError, match="no ordinary file"):
+        read_picture(tmp_path / "a.jpg")

@@ -17,8 +17,9 @@ from click.testing import CliRunner
 import edge
 from edge import commands
 from edge.cli import main
-from edge.errors import ModelError
-from edge.modelfile import released_model
+from edge.modelfile import read_model, released_model
+from edge.report import recorder
+from edge.vision.selftest import run_self_test
 
 ROOT = Path(edge.__file__).parents[1]
 
@@ -142,13 +143,57 @@ def test_debugging_shows_the_traceback(invoke, visit, detector, monkeypatch):
     assert isinstance(invoke("--source", visit).exception, ZeroDivisionError)
 
 
-def test_the_summary_comes_before_the_error_that_ended_the_run(invoke, visit, tmp_path):
-    result = invoke("--source", visit, "--record", tmp_path / "absent" / "out.mp4")
+def test_the_summary_comes_before_the_error_that_ended_the_run(
+    invoke, visit, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(recorder.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    result = invoke("--source", visit, "--record", tmp_path / "out.mp4")
     assert result.exit_code == 5
-    assert "ended by an error" in result.stdout and "absent" in result.stderr
+    assert "ended by an error" in result.stdout and "0 MiB are free" in result.stderr
+    assert str(tmp_path / "out.mp4") not in result.stdout
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+@pytest.mark.parametrize("name", ["out.gif", "absent/out.mp4"])
+def test_a_recording_that_cannot_be_is_told_before_anything_is_loaded(
+    invoke, visit, name, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(commands, "read_model", lambda *_: pytest.fail("a model was read"))
+    result = invoke("--source", visit, "--record", tmp_path / name)
+    assert result.exit_code in (2, 5) and "cannot record" in result.stderr
+
+
+def test_the_source_outlives_an_output_of_its_name(invoke, visit):
+    before = Path(visit).read_bytes()
+    for option in ("--record", "--events"):
+        result = invoke("--source", visit, option, visit)
+        assert result.exit_code == 2 and "would overwrite --source" in result.stderr
+    assert Path(visit).read_bytes() == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_events_that_do_not_fit_are_one_line_after_the_summary(invoke, visit):
+    result = invoke("--source", visit, "--events", "/dev/full")
+    assert result.exit_code == 5 and "ended by an error" in result.stdout
+    assert result.stderr.startswith("maskgate: cannot write events to /dev/full: No space")
+    assert "/dev/full" not in result.stdout
+
+
+def test_the_pins_limit_is_never_below_the_alarms(invoke, visit, monkeypatch):
+    limits = []
+    set_up = commands.buzzer_and_led
+
+    def spy(*args, **options):
+        limits.append(options["max_on_seconds"])
+        return set_up(*args, **options)
+
+    monkeypatch.setattr(commands, "buzzer_and_led", spy)
+    assert invoke("--source", visit, "--max-alarm", 300, "--max-frames", 1).exit_code == 0
+    assert 300 < limits[0] <= 310
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0)]
+)
 def test_a_signal_ends_the_run_in_good_order(invoke, visit, detector, number, code, tmp_path):
     detect, seen = detector.detect, []
 
@@ -192,17 +237,30 @@ def test_a_file_that_is_no_model_is_refused(visit, tmp_path):
     assert result.stderr.count("\n") == 1 and "other.tflite" in result.stderr
 
 
-def has_models() -> bool:
-    try:
-        return all(released_model(kind).exists() for kind in ("face-detector", "mask-classifier"))
-    except ModelError:
-        return False
+@pytest.mark.parametrize("kind", ["face-detector", "mask-classifier"])
+def test_a_released_network_passes_its_own_self_test_here(kind):
+    model = read_model(released_model(kind), kind)
+    assert run_self_test(model) <= model.card.self_test.tolerance
 
 
-@pytest.mark.skipif(not has_models(), reason="the released models are not here")
 def test_the_built_in_scene_is_judged_right_by_the_released_networks():
     pytest.importorskip("skimage")
     result = outside("run", "--as-fast-as-possible", "--no-pins", "--json", "--quiet")
     assert result.returncode == 0, result.stderr
     people = [p for p in json.loads(result.stdout)["people"] if p["verdict"] != "unsure"]
     assert [p["verdict"] for p in people] == ["no_mask", "mask"]
+
+
+def test_the_end_of_a_session_is_not_a_second_signal(invoke, visit, detector):
+    detect, seen = detector.detect, []
+
+    def detect_and_signal(image):
+        seen.append(image)
+        if len(seen) == 30:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGHUP)
+        return detect(image)
+
+    detector.detect = detect_and_signal
+    result = invoke("--source", visit)
+    assert result.exit_code == 0 and "stopped by SIGTERM" in result.output

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.errors import ModelError
 from edge.vision.detector import (
     STRIDES,
+    FaceDetector,
     Faces,
     candidates,
     decode_cells,
@@ -96,3 +100,19 @@ def test_a_face_counts_exactly_from_its_threshold(value, threshold):
     found = candidates(outputs, threshold)
     if abs(score - threshold) > 1e-6:
         assert bool(found) == (score > threshold)
+
+
+def test_a_network_with_other_outputs_is_no_detector(detector_file, classifier_file):
+    card = replace(detector_file.card, input=classifier_file.card.input)
+    with pytest.raises(ModelError, match=r"its outputs are .*logits.*score8.*convert it again"):
+        FaceDetector(replace(classifier_file, card=card))
+
+
+def test_a_detector_without_a_threshold_is_refused(detector_file):
+    card = replace(detector_file.card, decision={})
+    with pytest.raises(ModelError, match=r"no decision\.score_threshold"):
+        FaceDetector(replace(detector_file, card=card))
+
+
+def test_a_detectors_own_outputs_are_accepted(detector_file):
+    assert FaceDetector(detector_file).score_threshold == pytest.approx(0.5)

@@ -75,3 +75,20 @@ def test_since_is_when_the_state_began():
 def test_a_limit_out_of_range_is_named_with_its_value():
     with pytest.raises(UsageError, match=r"max_alarm_seconds is 0; allowed: 1 to 3600"):
         PolicySettings(max_alarm_seconds=0)
+
+
+def test_who_comes_late_in_an_alarm_rings_as_long_as_the_first():
+    first, second = Present(1, "no_mask"), Present(2, "no_mask")
+    gate = update(Gate(), [first], 0.0, SETTINGS)
+    ringing = {}
+    for now in (9.0, 10.0, 18.9, 19.0):
+        gate = update(gate, [first, second], now, SETTINGS)
+        ringing[now] = sorted(gate.rings)
+    assert ringing == {9.0: [1, 2], 10.0: [2], 18.9: [2], 19.0: []}
+    assert gate.state is GateState.LOOKING and gate.silenced == {1, 2}
+
+
+def test_who_comes_when_the_limit_is_reached_still_rings():
+    gate = update(Gate(), people("no_mask"), 0.0, SETTINGS)
+    gate = update(gate, people("no_mask", "no_mask"), 10.0, SETTINGS)
+    assert gate.state is GateState.ALARM and gate.silenced == {1} and gate.newest_ring == 10.0

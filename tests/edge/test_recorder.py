@@ -11,7 +11,7 @@ import pytest
 
 from edge.errors import OutputError, UsageError
 from edge.report import recorder
-from edge.report.recorder import VideoRecorder
+from edge.report.recorder import VideoRecorder, check_recording
 
 SIZE = (64, 48)
 
@@ -140,3 +140,20 @@ def test_a_missing_codec_is_named_and_leaves_nothing(
     with pytest.raises(OutputError, match=r"no mp4v encoder; record to \.avi"):
         VideoRecorder(tmp_path / "a.mp4", 30, SIZE)
     assert names(tmp_path) == []
+
+
+def test_a_folder_that_may_not_be_entered_is_named(tmp_path, monkeypatch) -> None:
+    def refuse(self: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(OutputError, match="Permission denied"):
+        check_recording(tmp_path / "a.mp4")
+
+
+def test_only_a_finished_recording_counts_as_written(tmp_path: Path) -> None:
+    video = VideoRecorder(tmp_path / "a.avi", 30, SIZE)
+    video.write(frame())
+    assert not video.written
+    video.close()
+    assert video.written

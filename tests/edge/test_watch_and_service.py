@@ -209,8 +209,11 @@ def test_a_film_of_a_camera_that_drops_frames_runs_at_lifes_speed(painted, tmp_p
     assert 14 <= capture.get(cv2.CAP_PROP_FRAME_COUNT) <= 15
 
 
-def test_a_recording_that_cannot_be_written_is_told_and_the_pins_are_off(go, painted):
-    outcome, _, states = go([painted()] * 5, film=Film("/nonexistent/folder/out.mp4", 30.0))
+def test_a_recording_that_cannot_be_written_is_told_and_the_pins_are_off(go, painted, tmp_path):
+    (tmp_path / "unplugged").mkdir()
+    film = Film(str(tmp_path / "unplugged" / "out.mp4"), 30.0)
+    (tmp_path / "unplugged").rmdir()
+    outcome, _, states = go([painted()] * 5, film=film)
     assert isinstance(outcome.error, OutputError) and states[-1] == "closed"
 
 

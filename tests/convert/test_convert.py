@@ -139,8 +139,8 @@ def test_a_refused_conversion_leaves_the_old_file(work: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "code", "says"),
     [
-        (("--model", "nothing.keras"), 2, "metrics.json"),
-        (("--model", "nothing.keras", "--metrics", "GOOD"), 4, "nothing.keras does not exist"),
+        (("--model", "nothing.keras"), 4, "nothing.keras: no such file"),
+        (("--metrics", "nothing.json"), 2, "nothing.json does not exist"),
         (("--model", "GOOD", "--metrics", "GOOD"), 4, "not a Keras model"),
         (("--metrics", "EMPTY"), 2, "--crop-margin"),
         (("--data", "nowhere"), 6, "nowhere"),

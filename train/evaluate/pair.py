@@ -13,6 +13,9 @@ from edge.modelfile import LABELS
 from train.data.pictures import read_picture
 from train.data.records import FaceRecord, PictureRecord, data_checksum
 from train.evaluate.networks import Detect, Judge
+from train.evaluate.slices import SHARES, SLICES, Look, look_at, meanings
+from train.evaluate.slices_bootstrap import resample
+from train.evaluate.slices_pictures import picture_members, shares_table, sliced_shares
 from train.report.detection import longer_sides, pair_up
 from train.report.metrics import bootstrap_by_group
 from train.report.tables import aligned, percent_interval
@@ -29,6 +32,7 @@ class _Face:
     label: str
     source: str
     group: str
+    look: Look
     found: bool
     right: bool
 
@@ -76,7 +80,8 @@ def evaluate_pair(
             if _counts(face, CLOSE * longest):
                 answer = answers.get(number)
                 right = answer is not None and LABELS[answer] == face.label
-                faces.append(_Face(face.label, source, group, answer is not None, right))
+                look = look_at(image, face)
+                faces.append(_Face(face.label, source, group, look, answer is not None, right))
         alarmed = (said != WITH) & (longer_sides(found.boxes) >= GATE * longest)
         masked = sum(
             1
@@ -103,6 +108,8 @@ def evaluate_pair(
             for name in ("masked", "nothing")
         }
         | {"all": _rate(alerts, [a.masked + a.nothing for a in alerts], repeats)},
+        "slices": _slices(faces, repeats),
+        "slice_meanings": meanings((*SHARES, *SLICES)),
     }
 
 
@@ -118,6 +125,15 @@ def _shares(faces: list[_Face], repeats: int) -> dict[str, Any]:
         "found": _interval(groups, np.array([face.found for face in faces], float), repeats),
         "found_and_right": _interval(groups, np.array([f.right for f in faces], float), repeats),
     }
+
+
+def _slices(faces: list[_Face], repeats: int) -> dict[str, Any]:
+    chosen = picture_members([face.look for face in faces])
+    hits = {
+        "found": np.array([face.found for face in faces], bool),
+        "found_and_right": np.array([face.right for face in faces], bool),
+    }
+    return sliced_shares(hits, chosen, resample([face.group for face in faces], repeats))
 
 
 def _rate(alerts: list[_Alerts], counts: list[int], repeats: int) -> dict[str, Any]:
@@ -152,7 +168,9 @@ def pair_tables(result: dict[str, Any]) -> str:
             for name, entry in result["wrong_alerts_per_100_pictures"].items()
         ],
     )
-    return "\n\n".join([shares, wrong])
+    title = f"slice of close faces (from {CLOSE:.0%})"
+    slices = shares_table(title, {"all": result["slices"]}, ["found", "found_and_right"])
+    return "\n\n".join([shares, wrong, slices])
 
 
 def _interval_text(entry: dict[str, Any]) -> str:

@@ -75,6 +75,36 @@ def judge_faces(
     return result
 
 
+def curves(truth: Classes, probabilities: Probabilities) -> dict[str, Any]:
+    """Return what a reliability diagram and the precision-recall curve of *incorrect* need."""
+    sure, right, count = metrics.reliability(truth, probabilities)
+    precision, recall, _ = metrics.precision_recall_curve(
+        truth == INCORRECT, probabilities[:, INCORRECT]
+    )
+    return {
+        "reliability": {
+            "confidence": [_plain(value) for value in sure],
+            "right": [_plain(value) for value in right],
+            "count": count.tolist(),
+        },
+        "incorrect_curve": thinned(recall, precision),
+    }
+
+
+def thinned(recall: Probabilities, precision: Probabilities, points: int = 400) -> dict[str, Any]:
+    """Return a precision-recall curve, *recall* rising, as lists of at most *points*.
+
+    Evenly spaced in recall, each at the best precision it is reached with, and the two ends.
+    """
+    steps = np.linspace(0, recall[-1], points) if len(recall) else recall
+    first = np.searchsorted(recall, steps, side="left")
+    chosen = np.unique(np.append(first, len(recall) - 1)) if len(recall) else first.astype(int)
+    return {
+        "recall": [round(float(value), 5) for value in recall[chosen]],
+        "precision": [round(float(value), 5) for value in precision[chosen]],
+    }
+
+
 def _recall(truth: Classes, said: Classes, wanted: int) -> float:
     return float(np.mean(said[truth == wanted] == wanted)) if np.any(truth == wanted) else np.nan
 

@@ -129,7 +129,7 @@ def edges(frame: FaceFrame, wear: str, height: float) -> tuple[float, float]:
         return frame.nose * (0.78 - 0.36 * height), 1.92
     if wear == "under_nose":
         # Nostrils end a third of the way from the tip of the nose to the mouth.
-        return frame.nose + (1 - frame.nose) * (0.88 - 0.33 * height), 2.02
+        return frame.nose + (1 - frame.nose) * (0.88 - 0.48 * height), 2.02
     return 1.68 - 0.24 * height, 2.40
 
 

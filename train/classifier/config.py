@@ -46,12 +46,17 @@ class ScheduleConfig:
 
 @dataclass(frozen=True, slots=True)
 class SamplingConfig:
-    """How often a face is drawn, and how much its class weighs in the loss."""
+    """How often a face is drawn, and how much its class weighs in the loss.
+
+    *corrections* names the file in ``train/labels`` with labels of training faces that a person
+    put right; empty for none.
+    """
 
     class_weight_power: float = 0.4
     sources: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, float] = field(default_factory=dict)
     synthetic: tuple[str, ...] = ()
+    corrections: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,10 @@ from train.classifier.config import ClassifierConfig, NetworkConfig
 from train.classifier.feed import TrainingFeed
 from train.classifier.network import build_classifier, freeze_backbone, shift_logits
 from train.classifier.samples import augmented_sample, plain_sample
+from train.data.corrections import FOLDER, corrected, read_corrections
 from train.data.pictures import LoadedFaces, broken_report
 from train.data.read import FaceData
+from train.data.records import data_checksum
 from train.report.files import write_json, write_rows
 from train.report.judgement import judge_faces
 from train.report.pictures import draw_report
@@ -79,6 +81,7 @@ def train_classifier(
     if fresh:
         forget(checkpoint)
     checkpoint.mkdir(exist_ok=True)
+    data = _put_right(data, config)
     fingerprint = _fingerprint(data.checksum, config, backbone)
     validation = real_faces(data.validation, config.sampling.synthetic)
     truth, groups, sources = _described(validation)
@@ -139,6 +142,22 @@ def train_classifier(
     draw_report(out, progress.history, truth, probabilities, validation, config.network.crop_margin)
     broken = broken_report([*data.train.broken, *data.validation.broken])
     return Outcome(metrics, tuple(note for note in (*data.notes, broken) if note))
+
+
+def _put_right(data: FaceData, config: ClassifierConfig) -> FaceData:
+    """Return *data* with the training labels that a person corrected; validation stays as given."""
+    if not config.sampling.corrections:
+        return data
+    corrections = read_corrections(FOLDER / config.sampling.corrections)
+    records, note = corrected(data.train.records, corrections)
+    if not records:
+        raise DataError(f"{config.sampling.corrections} leaves no training face")
+    return replace(
+        data,
+        train=replace(data.train, records=records),
+        checksum=data_checksum([*records, *data.validation.records]),
+        notes=(*data.notes, note),
+    )
 
 
 def real_faces(faces: LoadedFaces, synthetic: tuple[str, ...]) -> LoadedFaces:

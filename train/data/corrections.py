@@ -1,0 +1,80 @@
+"""Labels put right by eye: a CSV of what a person saw, never a changed picture or data set."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge.errors import DataError
+from edge.modelfile import LABELS
+from train.data.records import FaceRecord, checked_label
+
+FOLDER = Path(__file__).parents[1] / "labels"
+DROP = "drop"
+COLUMNS = ("file", "given", "seen")
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A face in the picture *file* that is labelled *given*, and what a person *seen* there.
+
+    *seen* is a label, or ``drop`` for what is no face, or no face that can be judged.
+    """
+
+    file: str
+    given: str
+    seen: str
+
+
+def read_corrections(path: Path) -> list[Correction]:
+    """Return the rows of the CSV at *path*, columns ``file,given,seen`` and any others.
+
+    Raises DataError that names file, line, the value and what is allowed.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise DataError(f"{path}:1: column {', '.join(missing)} is missing")
+            return [_correction(row, f"{path}:{reader.line_num}") for row in reader]
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; [sampling] corrections names it") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not readable as CSV in UTF-8: {error}") from error
+
+
+def _correction(row: dict[str, str], where: str) -> Correction:
+    return Correction(
+        row["file"] or "",
+        checked_label(row["given"] or "", LABELS, f"{where}: column given"),
+        checked_label(row["seen"] or "", (*LABELS, DROP), f"{where}: column seen"),
+    )
+
+
+def corrected(
+    records: Sequence[FaceRecord], corrections: Sequence[Correction]
+) -> tuple[list[FaceRecord], str]:
+    """Return *records* with *corrections* made, and one line that says how many were.
+
+    A correction is made only where its picture shows one face, labelled as it says: in other
+    data a file may have the same name.
+    """
+    faces = Counter(record.picture.name for record in records)
+    seen = {(c.file, c.given): c.seen for c in corrections}
+    kept, changed, dropped = [], 0, 0
+    for record in records:
+        name = record.picture.name
+        label = seen.get((name, record.label)) if faces[name] == 1 else None
+        if label == DROP:
+            dropped += 1
+            continue
+        changed += label is not None
+        kept.append(record if label is None else replace(record, label=label))
+    return kept, (
+        f"labels put right by eye: {changed} changed, {dropped} faces left out, "
+        f"{len(seen) - changed - dropped} of {len(seen)} do not concern these data"
+    )

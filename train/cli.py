@@ -102,13 +102,14 @@ def classifier(
 @_path_option("--data", required=True, metavar="DIR", help="train.json, val.json and images/.")
 @_path_option("--out", required=True, metavar="DIR", help="Folder of this training.")
 @_path_option("--portraits", metavar="DIR", help="Faces one a picture, for close-ups.")
+@_path_option("--start", metavar="FILE", help="A detector's .keras to go on from.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs in all.")
 @click.option("--seed", type=int, help="Seed of everything drawn.")
 @click.option("--resume/--fresh", default=True, help="Go on where --out stands, or start anew.")
 @_path_option("--config", metavar="FILE", help="TOML; default train/configs/detector.toml.")
 def detector(
-    data: Path, out: Path, portraits: Path | None, epochs: int | None, seed: int | None,
-    resume: bool, config: Path | None,
+    data: Path, out: Path, portraits: Path | None, start: Path | None, epochs: int | None,
+    seed: int | None, resume: bool, config: Path | None,
 ) -> None:
     """Train the face detector on whole pictures."""
     from dataclasses import replace
@@ -130,7 +131,8 @@ def detector(
     faces = read_split(portraits, "train") if portraits else ()
     with _writing(out):
         metrics = train_detector(
-            data, out, settings, portraits=faces, fresh=not resume, command=_command()
+            data, out, settings, portraits=faces, start=start, fresh=not resume,
+            command=_command(),
         )
     if metrics["data"]["broken"]:
         names = metrics["data"]["broken"]
@@ -177,6 +179,7 @@ def evaluate_classifier(
     """
     from train.classifier.config import DEFAULT_CONFIG, read_config
     from train.data.read import read_validation
+    from train.evaluate.appearance import read_appearance, read_disputed
     from train.evaluate.faces import evaluate_faces, faces_tables
     from train.evaluate.networks import load_judge
 
@@ -184,7 +187,9 @@ def evaluate_classifier(
     if seed is None:
         seed = read_config(DEFAULT_CONFIG).seed
     faces, notes = read_validation(data, split, _detect(detector, data), seed)
-    result = evaluate_faces(judge, faces, synthetic, repeats, _progress)
+    result = evaluate_faces(
+        judge, faces, synthetic, repeats, _progress, read_appearance(), read_disputed()
+    )
     _report(result, faces_tables(result), written)
     for note in notes:
         click.echo(note)
@@ -203,7 +208,7 @@ def evaluate_detector(
 
     detect = load_detect(model or _released("face-detector"), CURVE_THRESHOLD)
     pictures = read_coco(data / f"{split}.json")
-    result = evaluate_pictures(detect, pictures, min(repeats, 300), _progress)
+    result = evaluate_pictures(detect, pictures, min(repeats, 300), _progress, sliced=True)
     _report(result, pictures_tables(result), written)
 
 
@@ -229,6 +234,54 @@ def evaluate_both(
     pictures = read_coco(data / f"{split}.json")
     result = evaluate_pair(detect, judge, pictures, repeats, _progress)
     _report(result, pair_tables(result), written)
+
+
+@main.command()
+@_path_option("--faces", required=True, metavar="DIR", help="val.csv and images/.")
+@_path_option("--detection", required=True, metavar="DIR", help="val.json and images/.")
+@_path_option("--out", required=True, metavar="DIR", help="Folder of scores.md and scores/.")
+@_path_option("--detector", metavar="FILE", help="Default: the released detector.")
+@_path_option("--classifier", metavar="FILE", help="Default: the released classifier.")
+@_path_option("--json", "written", metavar="FILE", help="Write every number there too.")
+@click.option(
+    "--repeats", default=1000, show_default=True, type=click.IntRange(min=0),
+    help="Bootstrap resamples for the intervals; 0 for none.",
+)
+def scores(
+    faces: Path, detection: Path, out: Path, detector: Path | None, classifier: Path | None,
+    written: Path | None, repeats: int,
+) -> None:
+    """Measure both networks and write the report with its drawings: DIR/scores.md.
+
+    The same networks and data give the same files, byte for byte.
+    """
+    from train.evaluate.scores import score_models
+    from train.report.files import replaced, write_json
+    from train.report.scores_charts import draw_scores
+    from train.report.scores_markdown import scores_text
+
+    given = {"--detector": detector, "--classifier": classifier}
+    words = ["--faces", faces, "--detection", detection, "--out", out]
+    words += [word for name, path in given.items() if path for word in (name, path)]
+    command = shlex.join(["python", "-m", "train", "scores", *map(str, words)])
+    with _writing(out / "scores"):
+        pass
+    measured = score_models(
+        detector or _released("face-detector"), classifier or _released("mask-classifier"),
+        faces, detection, repeats, _progress,
+    )
+    try:
+        names = draw_scores(out / "scores", measured)
+        with replaced(out / "scores.md") as file:
+            file.write(scores_text(measured, command, "scores", names).encode())
+        if written is not None:
+            write_json(written, measured)
+    except OSError as error:
+        where = error.filename or out
+        raise OutputError(f"{where}: cannot be written: {error.strerror or error}") from error
+    click.echo(f"wrote {out / 'scores.md'} and {len(names)} drawings in {out / 'scores'}")
+    if written is not None:
+        click.echo(f"wrote {written}")
 
 
 @contextmanager
@@ -288,7 +341,9 @@ def _report(result: dict[str, Any], tables: str, written: Path | None) -> None:
 
 
 def _command() -> str:
-    return shlex.join(["python", "-m", "train", *sys.argv[1:]])
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    chosen = [] if backend == "tensorflow" else [f"KERAS_BACKEND={backend}"]
+    return shlex.join([*chosen, "python", "-m", "train", *sys.argv[1:]])
 
 
 def _detect(detector: Path | None, data: Path) -> Any:

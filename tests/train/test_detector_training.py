@@ -70,24 +70,42 @@ def test_composed_pictures_keep_every_face_inside_and_large_enough(seed):
     picture = np.full((120, 160, 3), 128, np.uint8)
     source = Source(path, scene_of((40, 30, 80, 85)), np.array([False]))
     image, scene = compose(
-        [source], {path: picture}, np.ones(1), 128, Mixture(), np.random.default_rng(seed)
+        [source], {path: picture}, np.ones(1), 128, 96 * 128, Mixture(),
+        np.random.default_rng(seed)
     )
     assert image.shape == (128, 128, 3) and image.dtype == np.uint8
     for box in scene.boxes:
         assert box.min() >= 0 and box.max() <= 128 and (box[2:] - box[:2]).max() >= 9
 
 
-def test_a_composed_face_lies_where_its_target_says():
+@pytest.mark.parametrize(
+    "mixture", [Mixture(0, 0, 1, 0, strength=0), Mixture(0, 1, 0, 0, strength=0)],
+    ids=["zoom", "door"],
+)
+def test_a_composed_face_lies_where_its_target_says(mixture):
     path = Path("made.png")
     picture = np.zeros((120, 160, 3), np.uint8)
     picture[30:85, 40:80] = 255
     source = Source(path, scene_of((40, 30, 80, 85)), np.array([False]))
     image, scene = compose(
-        [source], {path: picture}, np.ones(1), 192, Mixture(0, 1, 0, strength=0),
-        np.random.default_rng(3),
+        [source], {path: picture}, np.ones(1), 192, 96 * 128, mixture, np.random.default_rng(3)
     )
     x0, y0, x1, y1 = scene.boxes[0].round().astype(int)
     assert image[y0 + 2 : y1 - 2, x0 + 2 : x1 - 2].min() > 200
+
+
+@given(st.integers(0, 2**31))
+@settings(max_examples=25, deadline=None)
+def test_a_part_of_a_photograph_is_shown_about_as_large_as_the_device_sees_it(seed):
+    path = Path("made.png")
+    source = Source(path, scene_of((200, 100, 240, 150)), np.array([False]))
+    _, scene = compose(
+        [source], {path: np.zeros((360, 480, 3), np.uint8)}, np.ones(1), 256, 384 * 288,
+        Mixture(0, 1, 0, 0), np.random.default_rng(seed),
+    )
+    for box in scene.boxes:
+        if box.min() > 0 and box.max() < 256:
+            assert 50 * 0.8 * 0.7 <= box[3] - box[1] <= 50 * 0.8 * 1.36
 
 
 keras = pytest.importorskip("keras", reason="training needs Keras: pip install '.[train]'")

@@ -20,19 +20,21 @@ class ScheduleConfig:
     An epoch is *pictures* composed ones.  The first *small_share* of the epochs uses pictures
     of *small_size* pixels, the rest *size*: most of what is learnt does not need the larger
     one, which costs half as much again.  Every *validate_every* epochs the loss on whole
-    validation pictures is taken.
+    validation pictures is taken.  The weights that are kept are an exponential average with
+    *averaging* (0: those of the last step); only the torch backend averages.
     """
 
-    epochs: int = 44
+    epochs: int = 56
     pictures: int = 4096
-    batch_size: int = 32
+    batch_size: int = 16
     small_size: int = 256
     size: int = 320
-    small_share: float = 0.75
-    rate: float = 3e-3
-    warmup_epochs: float = 1.0
+    small_share: float = 0.8
+    rate: float = 2e-3
+    warmup_epochs: float = 0.5
     weight_decay: float = 1e-4
-    validate_every: int = 3
+    averaging: float = 0.9995
+    validate_every: int = 4
 
 
 @dataclass(frozen=True, slots=True)

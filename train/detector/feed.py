@@ -38,10 +38,11 @@ class ComposedPictures:
         size = schedule.small_size if small else schedule.size
         rng = np.random.default_rng([self.config.seed, epoch, step])
         odds = self.weights / self.weights.sum()
+        pixels = self.config.input_width * self.config.input_height
         pictures, targets = [], []
         for _ in range(schedule.batch_size):
             image, scene = compose(
-                self.sources, self.images, odds, size, self.config.mixture, rng
+                self.sources, self.images, odds, size, pixels, self.config.mixture, rng
             )
             pictures.append(image)
             targets.append(cell_targets(scene, size, size))

@@ -12,6 +12,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -67,8 +68,66 @@ def prefetch(make: Callable[[int], Batch], count: int) -> Iterator[Batch]:
         worker.join(timeout=WAIT_SECONDS)
 
 
+class Step(Protocol):
+    """Something that learns from a batch at a time, and whose whole state is plain arrays."""
+
+    def train(self, inputs: Floats, targets: Floats) -> float:
+        """Take one optimizer step on a batch; return its mean loss."""
+        ...
+
+    def test(self, inputs: Floats, targets: Floats) -> float:
+        """Return the mean loss of a batch; nothing is learnt."""
+        ...
+
+    def swap_average(self) -> None:
+        """Exchange the weights with their average, if there is one; again, exchange back."""
+        ...
+
+    def arrays(self) -> Iterator[npt.NDArray[Any]]:
+        """Yield everything that is needed to go on, always in the same order."""
+        ...
+
+    def restore(self, arrays: Iterator[npt.NDArray[Any]]) -> None:
+        """Take back what :meth:`arrays` gave."""
+        ...
+
+
+class KerasStep:
+    """Steps of a compiled Keras *model*, on whichever backend Keras runs."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+        model.optimizer.build(model.trainable_variables)
+
+    def train(self, inputs: Floats, targets: Floats) -> float:
+        """Take one optimizer step on a batch; return the mean loss since the last reset."""
+        self._model.reset_metrics()
+        return float(self._model.train_on_batch(inputs, targets))
+
+    def test(self, inputs: Floats, targets: Floats) -> float:
+        """Return the mean loss of a batch; nothing is learnt."""
+        self._model.reset_metrics()
+        return float(self._model.test_on_batch(inputs, targets))
+
+    def swap_average(self) -> None:
+        """Do nothing: no average is kept."""
+
+    def arrays(self) -> Iterator[npt.NDArray[Any]]:
+        """Yield weights and the optimizer's state."""
+        for variable in self._variables():
+            yield keras.ops.convert_to_numpy(variable.value)
+
+    def restore(self, arrays: Iterator[npt.NDArray[Any]]) -> None:
+        """Take back what :meth:`arrays` gave."""
+        for variable in self._variables():
+            variable.assign(next(arrays))
+
+    def _variables(self) -> list[keras.Variable]:
+        return [*self._model.variables, *self._model.optimizer.variables]
+
+
 def run_epochs(
-    model: keras.Model,
+    step: Step,
     *,
     epochs: int,
     steps: int,
@@ -81,56 +140,50 @@ def run_epochs(
     validate_every: int = 1,
     quiet: bool = False,
 ) -> list[dict[str, float]]:
-    """Train the compiled *model* and return one row of losses per epoch.
+    """Train by *step* and return one row of mean losses per epoch.
 
-    *training* makes batch (epoch, step), *validation* batch (step); the loss on the latter is
-    not a number in epochs that are not validated.  After every epoch the
-    weights and the optimizer are written to *state* and the row appended to *history*; where
-    *state* exists the training goes on after the epoch it holds.
+    *training* makes batch (epoch, number), *validation* batch (number); the loss on the latter
+    is not a number in epochs that are not validated.  After every epoch everything is written
+    to *state* and the row appended to *history*; where *state* exists the training goes on
+    after the epoch it holds.
 
     Raises DataError when *state* is damaged or belongs to a training of another
     *fingerprint*: other data or other settings.
     """
-    model.optimizer.build(model.trainable_variables)
-    done, rows = _restore(model, state, history, fingerprint)
+    done, rows = _restore(step, state, history, fingerprint)
     for epoch in range(done, epochs):
-        model.reset_metrics()
-        batches = prefetch(lambda step, epoch=epoch: training(epoch, step), steps)
+        batches = prefetch(lambda number, epoch=epoch: training(epoch, number), steps)
         bar = tqdm(
             batches, total=steps, desc=f"epoch {epoch + 1}/{epochs}", disable=quiet, mininterval=2
         )
-        loss = float("nan")
+        losses = []
         for pictures, targets in bar:
-            loss = float(model.train_on_batch(pictures, targets))
-            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-        model.reset_metrics()
-        held_out = float("nan")
+            losses.append(step.train(pictures, targets))
+            bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}", refresh=False)
+        loss, held_out = float(np.mean(losses)), float("nan")
         if (epoch + 1) % validate_every == 0 or epoch + 1 == epochs:
-            for pictures, targets in prefetch(validation, validation_steps):
-                held_out = float(model.test_on_batch(pictures, targets))
+            step.swap_average()
+            held_out = float(
+                np.mean([step.test(*batch) for batch in prefetch(validation, validation_steps)])
+            )
+            step.swap_average()
         row = {"epoch": epoch + 1, "loss": round(loss, 5), "val_loss": round(held_out, 5)}
         rows.append(row)
-        _keep(model, state, epoch + 1, fingerprint)
+        _keep(step, state, epoch + 1, fingerprint)
         write_rows(history, rows)
         if not quiet:
             tqdm.write(f"epoch {epoch + 1}/{epochs}  loss {loss:.4f}  validation {held_out:.4f}")
     return rows
 
 
-def _variables(model: keras.Model) -> list[keras.Variable]:
-    return [*model.variables, *model.optimizer.variables]
-
-
-def _keep(model: keras.Model, state: Path, epoch: int, fingerprint: str) -> None:
-    values = {
-        f"v{i}": keras.ops.convert_to_numpy(v.value) for i, v in enumerate(_variables(model))
-    }
+def _keep(step: Step, state: Path, epoch: int, fingerprint: str) -> None:
+    values = {f"v{i}": array for i, array in enumerate(step.arrays())}
     with replaced(state) as file:
         np.savez(file, epoch=np.array(epoch), fingerprint=np.array(fingerprint), **values)
 
 
 def _restore(
-    model: keras.Model, state: Path, history: Path, fingerprint: str
+    step: Step, state: Path, history: Path, fingerprint: str
 ) -> tuple[int, list[dict[str, float]]]:
     if not state.is_file():
         return 0, []
@@ -141,8 +194,7 @@ def _restore(
                     f"{state} belongs to a training of other data or settings; "
                     "use another --out, or --fresh to start anew"
                 )
-            for i, variable in enumerate(_variables(model)):
-                variable.assign(values[f"v{i}"])
+            step.restore(values[f"v{i}"] for i in range(len(values.files) - 2))
             done = int(values["epoch"])
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"{state} is damaged ({error}); use --fresh to start anew") from error

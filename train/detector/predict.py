@@ -49,15 +49,7 @@ def load_keras_detector(
     Thresholds come from the ``metrics.json`` beside it; *score_threshold* overrides.  Raises
     ModelError when either file is missing, damaged, or not of a face detector.
     """
-    try:
-        network = keras.saving.load_model(
-            path, compile=False, custom_objects={"maskgate>Upsample": Upsample}
-        )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read as a Keras model: {error}") from error
-    names = set(network.output_names) if network.output_names else set()
-    if not isinstance(network.output, dict) or f"score{STRIDES[0]}" not in network.output:
-        raise ModelError(f"{path}: is no face detector; its outputs are {sorted(names)}")
+    network = load_keras_network(path)
     numbers = _numbers(path.with_name("metrics.json"))
     config = DetectorConfig()
     spec = InputSpec(
@@ -70,6 +62,20 @@ def load_keras_detector(
     decision = numbers["decision"]
     chosen = decision["score_threshold"] if score_threshold is None else score_threshold
     return keras_detector(network, spec, chosen, decision["nms_iou"])
+
+
+def load_keras_network(path: Path) -> keras.Model:
+    """Return the detector in the ``.keras`` at *path*; ModelError when it is none."""
+    try:
+        network = keras.saving.load_model(
+            path, compile=False, custom_objects={"maskgate>Upsample": Upsample}
+        )
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read as a Keras model: {error}") from error
+    names = set(network.output_names) if network.output_names else set()
+    if not isinstance(network.output, dict) or f"score{STRIDES[0]}" not in network.output:
+        raise ModelError(f"{path}: is no face detector; its outputs are {sorted(names)}")
+    return network
 
 
 def _numbers(path: Path) -> dict[str, Any]:

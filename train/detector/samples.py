@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.vision.crop import Image
-from edge.vision.detector import LANDMARKS
+from edge.vision.detector import LANDMARKS, input_shape
 from edge.vision.mask_painting import paint_mask, random_style
 from train.augment.camera import cheap_camera
 from train.data.records import PictureRecord
@@ -26,6 +26,10 @@ LEAST_VISIBLE = 0.5
 """Share of a face inside the picture below which it is ignored rather than learnt."""
 MOST_ENLARGED = 2.5
 """A face blown up further is a blur that teaches edges no camera has."""
+DOOR_JITTER = (-0.35, 0.3)
+"""Bounds of the logarithm of the scale, about the device's own."""
+DOOR_WITH_FACE = 0.8
+"""Share of parts of a photograph that are cut around a face rather than anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +48,17 @@ class Source:
 class Mixture:
     """How pictures are composed.
 
-    *whole*, *zoom* and *mosaic* are the shares of pictures shown as a camera sees them, zoomed
-    onto one face drawn at random, and tiled from four; they add up to 1.  *painted* is the
+    *whole*, *door*, *zoom* and *mosaic* are the shares of pictures shown whole, cut from the
+    photograph at the scale the device sees it at, zoomed onto one face drawn at random, and
+    tiled from four; they add up to 1.  *painted* is the
     share of bare faces that get a mask; *smallest* and *largest* bound the side of a face
     zoomed onto, as a share of the picture.  *strength* is :func:`cheap_camera`'s.
     """
 
-    whole: float = 0.35
-    zoom: float = 0.40
-    mosaic: float = 0.25
+    whole: float = 0.15
+    door: float = 0.40
+    zoom: float = 0.30
+    mosaic: float = 0.15
     painted: float = 0.30
     smallest: float = 0.035
     largest: float = 0.95
@@ -78,12 +84,14 @@ def compose(
     images: dict[Path, Image],
     weights: Floats,
     size: int,
+    pixels: int,
     mixture: Mixture,
     rng: np.random.Generator,
 ) -> tuple[Image, Scene]:
     """Return one training picture (size, size, 3) uint8 and its scene.
 
-    *weights* (len(sources),) are the odds of each photograph; *images* holds them by path.
+    *weights* (len(sources),) are the odds of each photograph; *images* holds them by path;
+    *pixels* is the area of the device's input.
     """
     kind = rng.random()
     canvas = np.empty((size, size, 3), np.uint8)
@@ -103,8 +111,12 @@ def compose(
         source = sources[int(rng.choice(len(sources), p=weights))]
         image = images[source.path]
         zooms = kind < mixture.mosaic + mixture.zoom and len(source.scene.boxes) > 0
-        place = _zoomed if zooms and (len(regions) == 1 or rng.random() < 0.6) else _fitted
-        scale, shift = place(source, image.shape, region, size, mixture, rng)
+        if zooms and (len(regions) == 1 or rng.random() < 0.6):
+            scale, shift = _zoomed(source, image.shape, region, mixture, rng)
+        elif kind < 1 - mixture.whole and len(regions) == 1:
+            scale, shift = _at_the_door(source, image.shape, region, pixels, rng)
+        else:
+            scale, shift = _fitted(image.shape, region, rng)
         parts.append(_put(canvas, image, source, region, scale, shift))
     scene = Scene(
         np.concatenate([p.scene.boxes for p in parts]),
@@ -117,13 +129,39 @@ def compose(
     return cheap_camera(canvas, rng, mixture.strength), scene
 
 
-def _fitted(
+def _at_the_door(
     source: Source,
     shape: tuple[int, ...],
     region: tuple[int, int, int, int],
-    size: int,
-    mixture: Mixture,
+    pixels: int,
     rng: np.random.Generator,
+) -> tuple[float, Floats]:
+    """Return scale and shift that show a part of the photograph about as large as the device does.
+
+    What is small there must be small here: a photograph squeezed into a training picture
+    would teach faces from 2 m as if they stood 3 m away.
+    """
+    left, top, right, bottom = region
+    across, down = input_shape(shape[1], shape[0], pixels)
+    scale = min(across / shape[1], down / shape[0]) * float(np.exp(rng.uniform(*DOOR_JITTER)))
+    scale = min(scale, MOST_ENLARGED)
+    room = np.array([right - left, bottom - top], np.float64)
+    slack = room - np.array([shape[1], shape[0]]) * scale
+    sides = (source.scene.boxes[:, 2:] - source.scene.boxes[:, :2]).max(axis=1, initial=0) * scale
+    seen = np.flatnonzero(sides >= SMALLEST_FACE)
+    shift = np.array([left, top]) + rng.random(2) * slack
+    if len(seen) and rng.random() < DOOR_WITH_FACE:
+        box = source.scene.boxes[rng.choice(seen)]
+        middle = (box[:2] + box[2:]) / 2 * scale
+        target = rng.uniform(0.1, 0.9, 2) * room
+        # Around that face, but not beyond the photograph's own edges.
+        offset = np.clip(target - middle, np.minimum(slack, 0), np.maximum(slack, 0))
+        shift = np.array([left, top]) + np.where(slack < 0, offset, rng.random(2) * slack)
+    return scale, shift.astype(np.float32)
+
+
+def _fitted(
+    shape: tuple[int, ...], region: tuple[int, int, int, int], rng: np.random.Generator
 ) -> tuple[float, Floats]:
     """Return scale and shift that show the whole photograph, or nearly, in *region*."""
     left, top, right, bottom = region
@@ -139,7 +177,6 @@ def _zoomed(
     source: Source,
     shape: tuple[int, ...],
     region: tuple[int, int, int, int],
-    size: int,
     mixture: Mixture,
     rng: np.random.Generator,
 ) -> tuple[float, Floats]:

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from edge.errors import DataError
+from edge.errors import DataError, ModelError
 from edge.vision.crop import Image
 from train.classifier.checkpoint import save_model
 from train.classifier.training import library_versions
@@ -20,10 +20,10 @@ from train.data.pictures import read_picture
 from train.data.records import FaceRecord, PictureRecord, data_checksum
 from train.detector.config import DetectorConfig
 from train.detector.feed import ComposedPictures, WholePictures
-from train.detector.loop import run_epochs
+from train.detector.loop import KerasStep, Step, run_epochs
 from train.detector.loss import detector_loss
 from train.detector.network import build_detector, training_view
-from train.detector.predict import keras_detector
+from train.detector.predict import keras_detector, load_keras_network
 from train.detector.report import draw_detector_report
 from train.detector.samples import Floats, source_of
 from train.evaluate.pictures import evaluate_pictures
@@ -45,13 +45,15 @@ def train_detector(
     config: DetectorConfig,
     *,
     portraits: Sequence[FaceRecord] = (),
+    start: Path | None = None,
     fresh: bool = False,
     command: str = "",
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Train on the COCO data in *data* (``train.json``, ``val.json``); return the metrics.
 
-    *portraits* are faces one a picture, as a faces CSV lists them: they add close-ups.
+    *portraits* are faces one a picture, as a faces CSV lists them: they add close-ups.  *start* is
+    the ``.keras`` of a detector of the same shape to go on from instead of from nothing.
     Writes ``model.keras``, ``history.csv``, ``metrics.json`` and pictures into *out*.  A
     training that was stopped goes on after its last whole epoch unless *fresh*.
 
@@ -70,18 +72,19 @@ def train_detector(
     if not sources or not held_out:
         raise DataError(f"{data}: no readable picture is left on one side of the split")
 
-    detector = build_detector(config.network)
+    detector = build_detector(config.network) if start is None else _started(start, config)
     model = training_view(detector)
     pictures = ComposedPictures(sources, images, weights, config)
-    model.compile(optimizer=_optimizer(config, pictures.steps), loss=detector_loss)
+    step = _step(model, config, pictures.steps)
     checksum = data_checksum([face for record in training + validation for face in record.faces])
-    fingerprint = hashlib.sha256(repr((checksum, config)).encode()).hexdigest()
+    origin = None if start is None else hashlib.sha256(start.read_bytes()).hexdigest()
+    fingerprint = hashlib.sha256(repr((checksum, config, origin)).encode()).hexdigest()
     state = out / "resume.npz"
     if fresh:
         state.unlink(missing_ok=True)
     held = WholePictures(held_out, images, config)
     rows = run_epochs(
-        model,
+        step,
         epochs=config.schedule.epochs,
         steps=pictures.steps,
         training=pictures.batch,
@@ -93,6 +96,7 @@ def train_detector(
         validate_every=config.schedule.validate_every,
         quiet=quiet,
     )
+    step.swap_average()
     save_model(detector, out / "model.keras")
     detect = keras_detector(detector, config.input, CURVE_THRESHOLD, config.nms_iou)
     shown = [record for record in validation if record.path in images]
@@ -101,6 +105,7 @@ def train_detector(
         "kind": "face-detector",
         "command": command,
         "config": config.as_dict(),
+        "start": None if start is None else {"file": start.name, "sha256": origin},
         "data": {
             "checksum": checksum,
             "pictures": {"train": len(sources), "val": len(held_out)},
@@ -151,12 +156,29 @@ def _weights(records: list[PictureRecord], config: DetectorConfig) -> Floats:
     return np.array([config.sources.get(record.source, 1.0) for record in records], np.float32)
 
 
-def _optimizer(config: DetectorConfig, steps_an_epoch: int) -> keras.optimizers.Optimizer:
+def _started(path: Path, config: DetectorConfig) -> keras.Model:
+    network = load_keras_network(path)
+    wanted = build_detector(config.network)
+    if [w.shape for w in network.weights] != [w.shape for w in wanted.weights]:
+        raise ModelError(f"{path}: is a detector of another shape than {config.network}")
+    wanted.set_weights(network.get_weights())
+    return wanted
+
+
+def _step(model: keras.Model, config: DetectorConfig, steps_an_epoch: int) -> Step:
     schedule = config.schedule
     warmup = round(schedule.warmup_epochs * steps_an_epoch)
+    steps = schedule.epochs * steps_an_epoch
+    if keras.backend.backend() == "torch":
+        from train.torch_step import TorchStep, cosine_rate
+
+        rates = cosine_rate(schedule.rate, warmup, steps)
+        return TorchStep(
+            model, detector_loss, rates, schedule.weight_decay, schedule.averaging
+        )
     rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=schedule.rate / 100,
-        decay_steps=max(1, schedule.epochs * steps_an_epoch - warmup),
+        decay_steps=max(1, steps - warmup),
         alpha=0.01,
         warmup_target=schedule.rate,
         warmup_steps=warmup,
@@ -167,4 +189,5 @@ def _optimizer(config: DetectorConfig, steps_an_epoch: int) -> keras.optimizers.
         clipnorm=10.0,
     )
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    return optimizer
+    model.compile(optimizer=optimizer, loss=detector_loss)
+    return KerasStep(model)

@@ -10,8 +10,11 @@ from convert.tables import markdown_table
 from edge.modelfile import LABELS, ModelCard, ModelFile
 
 TITLES = {"face-detector": "Face detector", "mask-classifier": "Mask classifier"}
-# Told in sections of their own, or of use to a machine only.
+# Told in sections of their own, in docs/scores.md, or of use to a machine only.
 _NOT_MEASURES = frozenset({"confusion", "worst", "forced"})
+_TOLD_ELSEWHERE = frozenset(
+    {"slices", "slice_meanings", "shares", "masked_bare_gap", "known_state"}
+)
 
 
 def card_text(
@@ -74,7 +77,7 @@ def _measured(name: str, tree: Mapping[str, Any]) -> Iterator[str]:
     if "confusion" in tree:
         yield _confusion(tree["confusion"])
     for key, value in tree.items():
-        if not isinstance(value, Mapping) or "value" in value:
+        if not isinstance(value, Mapping) or "value" in value or key in _TOLD_ELSEWHERE:
             continue
         if value and all(isinstance(row, Mapping) for row in value.values()):
             yield _matrix(f"{name}: {_words(key)}", value)
@@ -114,7 +117,7 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
     for key, value in tree.items():
         if _is_measure(key, value):
             yield prefix + _words(key), value
-        elif isinstance(value, Mapping) and not _is_table(value):
+        elif isinstance(value, Mapping) and not _is_table(value) and key not in _TOLD_ELSEWHERE:
             yield from _flat(value, f"{prefix}{_words(key)}: ")
 
 

@@ -82,6 +82,7 @@ def classifier(
     from convert.parity import Bounds
     from convert.quantise import load_keras
     from convert.record import classifier_input, priors, wanted
+    from train.data.folders import detect_in_class_folders
     from train.data.read import read_face_data
 
     record, version, notes = _beforehand(given)
@@ -89,7 +90,7 @@ def classifier(
     heat = wanted(temperature, record, "temperature", "--temperature")
     seed = record.get("seed", 0)
     network = load_keras(given["model"])
-    faces = read_face_data(given["data"], _detect(given["data"]), seed=seed)
+    faces = read_face_data(given["data"], detect_in_class_folders(given["data"]), seed=seed)
     told = record.get("data", {})
     synthetic = set(told.get("synthetic", ()))
     real = [face for face in faces.validation.records if face.source not in synthetic]
@@ -185,13 +186,13 @@ def detector(
 def card(model: Path, notes: Path | None, evaluation: Path | None, out: Path | None) -> None:
     """Write the card a person reads, from the one inside MODEL."""
     from convert.cardtext import card_text
-    from convert.modelwriter import write_atomic
     from convert.record import read_json
+    from edge.files import write_whole
     from edge.modelfile import read_model
 
     measured = read_json(evaluation) if evaluation else None
     out = out or model.with_suffix(".md")
-    write_atomic(out, card_text(read_model(model), _text(notes), measured))
+    write_whole(out, card_text(read_model(model), _text(notes), measured))
     click.echo(f"wrote {out}")
 
 
@@ -263,14 +264,3 @@ def _progress(items: Any) -> Any:
     from tqdm import tqdm
 
     return tqdm(items, disable=None, leave=False)
-
-
-def _detect(data: Path) -> Any:
-    from train.data.folders import is_folder_per_class
-
-    if not is_folder_per_class(data):
-        return None
-    from edge.modelfile import read_model, released_model
-    from edge.vision.detector import FaceDetector
-
-    return FaceDetector(read_model(released_model("face-detector"), "face-detector")).detect

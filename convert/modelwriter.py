@@ -6,10 +6,8 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 
 from convert.graph import with_metadata
 from convert.metadata import LABELS_NAME, Description, build_metadata
@@ -61,23 +59,3 @@ def card_json(card: ModelCard) -> str:
     Raises ValueError for NaN or infinity, which JSON does not know.
     """
     return json.dumps(dataclasses.asdict(card), indent=1, allow_nan=False) + "\n"
-
-
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write *content* to *path* so that a reader sees the old file or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

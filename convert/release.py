@@ -14,10 +14,11 @@ import numpy as np
 
 from convert.cardtext import card_text
 from convert.graph import ends
-from convert.modelwriter import assemble, write_atomic
+from convert.modelwriter import assemble
 from convert.parity import Bounds, ClassifierParity, DetectorParity
 from convert.tables import markdown_table
 from edge.errors import OutputError, ParityError
+from edge.files import write_whole
 from edge.modelfile import ModelCard, ModelFile, SelfTest, read_model
 from edge.vision.interpreter import Network
 from edge.vision.selftest import run_self_test, sample_outputs, self_test_images
@@ -91,9 +92,9 @@ def release(
             trial = Path(folder) / to.model.name
             trial.write_bytes(content)
             run_self_test(read_model(trial, card.kind))
-        write_atomic(to.model, content)
+        write_whole(to.model, content)
         model = read_model(to.model, card.kind)
-        write_atomic(to.model.with_suffix(".md"), card_text(model, notes=to.notes))
+        write_whole(to.model.with_suffix(".md"), card_text(model, notes=to.notes))
     except OSError as error:
         raise OutputError(
             f"cannot write {to.model} or {to.report}: {error.strerror or error}; "
@@ -127,7 +128,7 @@ def _write_report(
         "bounds": dataclasses.asdict(bounds),
         "parity": parity.as_dict(),
     }
-    write_atomic(path.with_suffix(".json"), json.dumps(tree, indent=1) + "\n")
+    write_whole(path.with_suffix(".json"), json.dumps(tree, indent=1) + "\n")
     verdict = f"Out of bounds: {'; '.join(breaches)}." if breaches else "Within the bounds."
     parts = [
         f"# Float against int8: {card.name}, version {card.version}",
@@ -136,7 +137,7 @@ def _write_report(
         "## Worst cases",
         worst_table(parity) or "None.",
     ]
-    write_atomic(path.with_suffix(".md"), "\n\n".join(parts) + "\n")
+    write_whole(path.with_suffix(".md"), "\n\n".join(parts) + "\n")
 
 
 def worst_table(parity: Parity) -> str:

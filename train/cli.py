@@ -77,6 +77,7 @@ def classifier(
 
     from train.classifier.config import DEFAULT_CONFIG, overridden, read_config
     from train.classifier.training import train_classifier
+    from train.data.folders import detect_in_class_folders
     from train.data.read import read_face_data
 
     settings = read_config(config or DEFAULT_CONFIG)
@@ -88,7 +89,7 @@ def classifier(
     )
     if given["seed"] is not None:
         settings = replace(settings, seed=given["seed"])
-    faces = read_face_data(data, _detect(detector, data), seed=settings.seed)
+    faces = read_face_data(data, detect_in_class_folders(data, detector), seed=settings.seed)
     with _writing(out):
         outcome = train_classifier(
             faces, settings, backbone, out, fresh=not resume, command=_command()
@@ -178,6 +179,7 @@ def evaluate_classifier(
     the side it does not learn from is judged.
     """
     from train.classifier.config import DEFAULT_CONFIG, read_config
+    from train.data.folders import detect_in_class_folders
     from train.data.read import read_validation
     from train.evaluate.appearance import read_appearance, read_disputed
     from train.evaluate.faces import evaluate_faces, faces_tables
@@ -186,7 +188,7 @@ def evaluate_classifier(
     judge = load_judge(model or _released("mask-classifier"))
     if seed is None:
         seed = read_config(DEFAULT_CONFIG).seed
-    faces, notes = read_validation(data, split, _detect(detector, data), seed)
+    faces, notes = read_validation(data, split, detect_in_class_folders(data, detector), seed)
     result = evaluate_faces(
         judge, faces, synthetic, repeats, _progress, read_appearance(), read_disputed()
     )
@@ -255,8 +257,9 @@ def scores(
 
     The same networks and data give the same files, byte for byte.
     """
+    from edge.files import write_whole
     from train.evaluate.scores import score_models
-    from train.report.files import replaced, write_json
+    from train.report.files import write_json
     from train.report.scores_charts import draw_scores
     from train.report.scores_markdown import scores_text
 
@@ -272,8 +275,7 @@ def scores(
     )
     try:
         names = draw_scores(out / "scores", measured)
-        with replaced(out / "scores.md") as file:
-            file.write(scores_text(measured, command, "scores", names).encode())
+        write_whole(out / "scores.md", scores_text(measured, command, "scores", names))
         if written is not None:
             write_json(written, measured)
     except OSError as error:
@@ -344,15 +346,3 @@ def _command() -> str:
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     chosen = [] if backend == "tensorflow" else [f"KERAS_BACKEND={backend}"]
     return shlex.join([*chosen, "python", "-m", "train", *sys.argv[1:]])
-
-
-def _detect(detector: Path | None, data: Path) -> Any:
-    from train.data.folders import is_folder_per_class
-
-    if not is_folder_per_class(data):
-        return None
-    from edge.modelfile import read_model, released_model
-    from edge.vision.detector import FaceDetector
-
-    path = detector or released_model("face-detector")
-    return FaceDetector(read_model(path, "face-detector")).detect

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import train.classifier.training as classifier_training
-from train.report.files import replaced, write_json, write_rows
+from edge.files import replaced
+from train.report.files import write_json, write_rows
 
 
 def test_a_file_is_as_it_was_when_its_writer_fails(tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_a_file_is_as_it_was_when_the_power_fails_before_the_rename(
     def cut(*given: object) -> None:
         raise OSError("power cut")
 
-    monkeypatch.setattr("train.report.files.os.fsync", cut)
+    monkeypatch.setattr("edge.files.os.fsync", cut)
     with pytest.raises(OSError, match="power cut"):
         write(path)
     assert path.read_text() == "old"

@@ -12,7 +12,8 @@ from typing import Any
 import keras
 
 from edge.errors import DataError
-from train.report.files import sync_folder, write_json
+from edge.files import sync_folder
+from train.report.files import write_json
 
 STATE = "state.json"
 

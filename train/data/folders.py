@@ -49,6 +49,20 @@ def is_folder_per_class(folder: Path) -> bool:
     return all((folder / label).is_dir() for label in LABELS[:2])
 
 
+def detect_in_class_folders(folder: Path, detector: Path | None = None) -> Detect | None:
+    """Return the face detector in the file *detector*, or the released one.
+
+    None where *folder* is another layout, whose faces have boxes already.
+    """
+    if not is_folder_per_class(folder):
+        return None
+    from edge.modelfile import read_model, released_model
+    from edge.vision.detector import FaceDetector
+
+    path = detector or released_model("face-detector")
+    return FaceDetector(read_model(path, "face-detector")).detect
+
+
 def read_folders(folder: Path, detect: Detect) -> FolderReading:
     """Return the largest face of every picture in the class folders of *folder*.
 

@@ -20,7 +20,8 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from edge.errors import DataError
-from train.report.files import replaced, write_rows
+from edge.files import replaced
+from train.report.files import write_rows
 
 Floats = npt.NDArray[np.float32]
 Batch = tuple[Floats, Floats]

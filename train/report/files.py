@@ -1,35 +1,15 @@
-"""Files that are whole or not there."""
+"""Tables and results of a training, written whole or not at all."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-
-@contextmanager
-def replaced(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for bytes that takes the place of *path* when the block ends well.
-
-    Until then, and for ever when the block raises, *path* is as it was.  Raises OSError where
-    it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+from edge.files import write_whole
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -38,22 +18,10 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
     writer.writeheader()
     writer.writerows(rows)
-    with replaced(path) as file:
-        file.write(text.getvalue().encode())
+    write_whole(path, text.getvalue())
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write *value* to *path* as JSON, whole or not at all."""
     text = json.dumps(value, indent=1, allow_nan=False) + "\n"
-    with replaced(path) as file:
-        file.write(text.encode())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in *folder* last through a power cut."""
-    # A rename is on disk only when its folder is.
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    write_whole(path, text)

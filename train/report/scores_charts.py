@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from edge.files import replaced
 from edge.modelfile import LABELS
-from train.report.files import replaced
 
 # Okabe and Ito's colours, told apart by people who see red and green alike.
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#666666"

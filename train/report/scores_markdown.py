@@ -110,7 +110,7 @@ def _headlines(scores: Mapping[str, Any]) -> str:
     note = (
         "*Within the error*: the interval reaches to the other side of the target.\n"
         "All labels are taken as their sources give them.\n"
-        "What YuNet scores stands in the comparison with the public detectors."
+        "What YuNet and others score on the same pictures: [peers.md](peers.md)."
     )
     if "without_disputed" not in judged:
         return f"{table}\n\n{note}"

@@ -15,7 +15,8 @@ ROOMS = ("edge", "train", "convert")
 
 # What runs on a device and what is taught on a workstation share these, and nothing else.
 SHARED = (
-    "edge.__version__", "edge.errors", "edge.modelfile", "edge.quiet", "edge.rim", "edge.vision",
+    "edge.__version__", "edge.errors", "edge.files", "edge.modelfile", "edge.quiet", "edge.rim",
+    "edge.vision",
 )
 # The readers of data sets, and the layer that a detector's .keras file is built of.
 TAUGHT = ("train.data", "train.detector.network")

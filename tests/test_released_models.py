@@ -32,8 +32,10 @@ def evaluated(kind: str, folder: str, out: Path) -> dict:
 @needs_data
 def test_the_released_classifier_judges_masks_as_its_card_says(tmp_path):
     result = evaluated("classifier", "faces", tmp_path / "faces.json")
-    assert result["with_without_balanced_accuracy"]["value"] > 0.975
-    assert result["accuracy"]["value"] > 0.95
+    assert result["with_without_balanced_accuracy"]["value"] > 0.97
+    assert result["without_disputed"]["with_without_balanced_accuracy"]["value"] > 0.985
+    assert result["classes"]["incorrect_mask"]["recall"] > 0.75
+    assert result["accuracy"]["value"] > 0.955
     assert result["expected_calibration_error"]["value"] < 0.02
 
 
@@ -41,8 +43,8 @@ def test_the_released_classifier_judges_masks_as_its_card_says(tmp_path):
 def test_the_released_detector_finds_faces_as_its_card_says(tmp_path):
     result = evaluated("detector", "detection", tmp_path / "pictures.json")
     close = result["ranges"]["close"]
-    assert close["average_precision"]["value"] > 0.82
-    assert close["sources"]["ilc"]["average_precision"] > 0.92
+    assert close["average_precision"]["value"] > 0.87
+    assert close["sources"]["ilc"]["average_precision"] > 0.955
 
 
 @needs_data

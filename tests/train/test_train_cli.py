@@ -126,7 +126,10 @@ def test_class_folders_are_judged_with_a_detector(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr("train.cli._detect", lambda file, data: asked.append(file) or _no_face)
+    monkeypatch.setattr(
+        "train.data.folders.detect_in_class_folders",
+        lambda data, file: asked.append(file) or _no_face,
+    )
     for number in range(12):
         for label in ("with_mask", "without_mask"):
             picture = face_picture(label, 7 * number)

@@ -123,7 +123,7 @@ def _headlines(scores: Mapping[str, Any]) -> str:
     return (
         f"{table}\n\n{note}\n\n{judged['disputed']} labels of the faces are in dispute: a look "
         "at the picture says otherwise, as `train/labels/disputed.csv` lists.\n"
-        + (f"{looked:,} faces were looked at; wrong labels among the rest count in full.\n"
+        + (f"Only clear cases are listed; {looked:,} faces were looked at closely.\n"
            if looked else "")
         + f"The same figures over the other {kept['faces']:,} faces:\n\n{second}"
     )

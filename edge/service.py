@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge.alerts.outputs import Outputs
+from edge.camera.fault import Fault
 from edge.camera.frame import Source, remarks_of
 from edge.errors import MaskgateError
 from edge.gate import decision
@@ -21,6 +23,11 @@ from edge.vision.crop import Image
 from edge.watch import Classifier, Detector, Scene, Settings, Watch
 
 _KEPT_ALARMS = 100
+# A camera may deliver nothing for seconds; whoever wants the gate to stop does not wait so long.
+_LONGEST_WAIT = 0.25  # seconds
+# Every output has a limit, so that none outlasts a hung program; a fault that lasts is shown
+# anew before it.  A multiple of the light's pattern, whose rhythm then stays even.
+_SHOWN_ANEW = 4.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +74,13 @@ def run(
     limits: Limits = Limits(),
     stop: Callable[[], str] = lambda: "",
     clock: Callable[[], float] = time.perf_counter,
+    time_of_day: Callable[[], datetime.time] = lambda: datetime.datetime.now().time(),
 ) -> Outcome:
     """Run the gate until *source* ends, *limits* are reached, or *stop* gives a reason.
+
+    While a camera is at fault the outputs show that, and nobody is there: whoever was seen
+    before has left, and is judged anew by what is seen afterwards.  *time_of_day* is the local
+    time, for quiet hours.
 
     Whatever happens, outputs are off, the film is finished and the source is closed when this
     returns or raises.  An error that maskgate raises on purpose is returned in the outcome,
@@ -77,6 +89,8 @@ def run(
     stopwatch = Stopwatch(clock)
     watch = Watch(detector, classifier, settings, stopwatch)
     alarms = _Alarms()
+    faults = _Faults()
+    wait = min(settings.read_timeout, _LONGEST_WAIT) if source.live else settings.read_timeout
     frames, now, ended = 0, 0.0, ""
     first: float | None = None
     error: MaskgateError | None = None
@@ -91,25 +105,39 @@ def run(
         with outputs:
             while not ended:
                 stopwatch.start()
-                frame = source.read(settings.read_timeout)
-                if frame is None:
-                    ended = stop() or "to its end"
-                    break
-                first = frame.timestamp if first is None else first
-                if limits.seconds is not None and frame.timestamp - first >= limits.seconds:
+                seen = source.read(wait)
+                if seen is None:
+                    ended = stop() or ("" if source.live else "to its end")
+                    continue
+                first = seen.timestamp if first is None else first
+                # A fault is told by who waits for a frame, which may be older than the telling.
+                at = max(now, seen.timestamp - first)
+                if limits.seconds is not None and at >= limits.seconds:
                     ended = f"stopped after {limits.seconds:g} s"
                     break
-                now = frame.timestamp - first
+                now = at
+                if isinstance(seen, Fault):
+                    outputs.show(GateState.FAULT, faults.shown_since(now))
+                    if faults.note(seen, now):
+                        tell(watch.end(now))
+                        on_event(
+                            Event(now, "camera_fault", fault=seen.name, detail=seen.detail)
+                        )
+                    ended = stop()
+                    continue
+                recovered = faults.over(now)
                 stopwatch.lap("capture")
-                scene = watch.see(frame, now)
-                outputs.show(scene.gate.state, scene.gate.newest_ring)
+                scene = watch.see(seen, now, time_of_day())
+                outputs.show(scene.gate.state, scene.gate.newest_ring, scene.gate.muted)
                 # Told and recorded last: a slow disk or reader must not delay the light.
                 stopwatch.lap("output")
+                if recovered is not None:
+                    on_event(recovered)
                 tell(scene)
                 frames += 1
                 if film is not None:
                     rate = frames / max(clock() - began, 1e-9) if frames > 10 else None
-                    film.write(annotate(frame.image, scene, settings, rate), now)
+                    film.write(annotate(seen.image, scene, settings, rate), now)
                 stopwatch.lap("record")
                 if limits.frames is not None and frames >= limits.frames:
                     ended = f"stopped after {frames} frames"
@@ -137,7 +165,7 @@ def run(
         verdicts={str(verdict): count for verdict, count in watch.verdicts.items()},
         alarms=tuple(alarms.spans),
         alarm_count=alarms.count,
-        remarks=remarks_of(source),
+        remarks=remarks_of(source) + faults.remarks(now),
         error=error,
     )
 
@@ -154,11 +182,13 @@ def annotate(image: Image, scene: Scene, settings: Settings, rate: float | None)
             verdict=p.evidence.verdict,
             confidence=decision.confidence(p.evidence),
             evidence=decision.leaning(p.evidence, settings.decision),
+            lack=p.lack,
         )
         for p in scene.people
         if p.number is not None and p.track.face is not None
     ]
-    return draw_people(image, views, GateStatus(scene.gate.state.value, "", rate))
+    text = "muted" if scene.gate.muted else ""
+    return draw_people(image, views, GateStatus(scene.gate.state.value, text, rate))
 
 
 class _Alarms:
@@ -176,6 +206,58 @@ class _Alarms:
                 self.count += 1
             elif event.event == "alarm_ended":
                 self.spans.append((self._started, event.time))
+
+
+class _Faults:
+    """The fault that lasts, if one does, and what there were, in seconds of the run."""
+
+    def __init__(self) -> None:
+        self._fault: Fault | None = None
+        self._began = 0.0
+        self._count = 0
+        self._seconds = 0.0
+        self._names: dict[str, int] = {}
+
+    def note(self, fault: Fault, now: float) -> bool:
+        """Note that *fault* lasts; return whether it is another than before."""
+        before, self._fault = self._fault, fault
+        if before is None:
+            self._began = now
+            self._count += 1
+        new = before is None or (before.name, before.since) != (fault.name, fault.since)
+        if new:
+            self._names[fault.name] = self._names.get(fault.name, 0) + 1
+        return new
+
+    def shown_since(self, now: float) -> float:
+        """Return what changes each time the outputs have to be told again of the fault."""
+        began = self._began if self._fault is not None else now
+        return began + (now - began) // _SHOWN_ANEW * _SHOWN_ANEW
+
+    def over(self, now: float) -> Event | None:
+        """Note that there is a picture; return what to tell if there was none before."""
+        fault, self._fault = self._fault, None
+        if fault is None:
+            return None
+        took = now - self._began
+        self._seconds += took
+        detail = f"after {took:.1f} s ({fault.name})"
+        return Event(now, "camera_recovered", fault=fault.name, detail=detail)
+
+    def remarks(self, now: float) -> tuple[str, ...]:
+        """Return a line about all faults, if there were any."""
+        if not self._count:
+            return ()
+        lasting = self._fault is not None
+        seconds = self._seconds + (now - self._began if lasting else 0.0)
+        names = ", ".join(
+            name if count == 1 else f"{name} {count} times" for name, count in self._names.items()
+        )
+        times = "once" if self._count == 1 else f"{self._count} times"
+        return (
+            f"the camera was at fault {times}, {seconds:.1f} s in all: {names}"
+            + ("; it still was at the end" if lasting else ""),
+        )
 
 
 def _finish(film: Film | None, error: MaskgateError | None) -> MaskgateError | None:

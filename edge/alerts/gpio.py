@@ -17,7 +17,7 @@ from typing import Any
 import gpiozero
 from gpiozero.pins.mock import MockFactory
 
-from edge.alerts.outputs import BUZZER, LED, Pattern
+from edge.alerts.outputs import BUZZER, LED, OFF, Pattern
 from edge.errors import OutputError
 from edge.gate.policy import GateState
 
@@ -79,8 +79,9 @@ def choose_pins(*, pretend: bool = False, model_file: Path = _MODEL_FILE) -> Pin
 class PinOutput:
     """One output on one pin, showing *patterns*, never on for longer than *max_on_seconds*.
 
-    Every pattern is handed to gpiozero with an end, so that it stops even if this program's
-    main loop hangs.  Raises OutputError when the pin does not exist or is taken.
+    One that *sounds* is off while the gate is muted.  Every pattern is handed to gpiozero with
+    an end, so that it stops even if this program's main loop hangs.  Raises OutputError when
+    the pin does not exist or is taken.
     """
 
     def __init__(
@@ -91,10 +92,12 @@ class PinOutput:
         patterns: Mapping[GateState, Pattern],
         pins: Pins,
         *,
+        sounds: bool = False,
         max_on_seconds: float = 60.0,
     ) -> None:
         self.name = name
         self.pin = pin
+        self.sounds = sounds
         self._patterns = patterns
         self._limit = max_on_seconds
         try:
@@ -110,8 +113,9 @@ class PinOutput:
         if self._mock is not None:
             self._mock.clear_states()
 
-    def show(self, state: GateState) -> None:
-        on, off, repeats = self._patterns[state].times(self._limit)
+    def show(self, state: GateState, muted: bool = False) -> None:
+        pattern = OFF if muted and self.sounds else self._patterns[state]
+        on, off, repeats = pattern.times(self._limit)
         if repeats == 0:
             self._device.off()
         else:
@@ -143,7 +147,9 @@ def buzzer_and_led(
     if buzzer_pin == led_pin:
         raise OutputError(f"buzzer and LED are both on GPIO {led_pin}; give them two pins")
     limit = max_on_seconds
-    buzzer = PinOutput("buzzer", gpiozero.Buzzer, buzzer_pin, BUZZER, pins, max_on_seconds=limit)
+    buzzer = PinOutput(
+        "buzzer", gpiozero.Buzzer, buzzer_pin, BUZZER, pins, sounds=True, max_on_seconds=limit
+    )
     try:
         led = PinOutput("LED", gpiozero.LED, led_pin, LED, pins, max_on_seconds=limit)
     except OutputError:

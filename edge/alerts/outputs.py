@@ -71,8 +71,11 @@ class Output(Protocol):
     @property
     def name(self) -> str: ...
 
-    def show(self, state: GateState) -> None:
-        """Show *state* from now on, no longer than the output's limit; returns at once."""
+    def show(self, state: GateState, muted: bool = False) -> None:
+        """Show *state* from now on, no longer than the output's limit; returns at once.
+
+        What makes a sound makes none while *muted*; a light does not heed it.
+        """
 
     def close(self) -> None:
         """Switch off and give the hardware back; may be called twice."""
@@ -86,19 +89,19 @@ class Outputs:
 
     def __init__(self, outputs: Iterable[Output] = ()) -> None:
         self.outputs = tuple(outputs)
-        self._shown: tuple[GateState, float | None] | None = None
+        self._shown: tuple[GateState, float | None, bool] | None = None
 
-    def show(self, state: GateState, since: float | None = None) -> None:
-        """Show *state* on every output, if it or its cause is another than before.
+    def show(self, state: GateState, since: float | None = None, muted: bool = False) -> None:
+        """Show *state* on every output, if it, its cause or *muted* is another than before.
 
         *since* tells one cause from the next, such as when the newest offender began to ring:
-        another one starts the outputs' limits anew.  Raises OutputError, naming each output
-        that failed, after all were tried.
+        another one starts the outputs' limits anew.  While *muted* there is no sound.  Raises
+        OutputError, naming each output that failed, after all were tried.
         """
-        if (state, since) == self._shown:
+        if (state, since, muted) == self._shown:
             return
-        self._shown = (state, since)
-        self._each("show", lambda output: output.show(state))
+        self._shown = (state, since, muted)
+        self._each("show", lambda output: output.show(state, muted))
 
     def close(self) -> None:
         """Switch everything off.  Raises OutputError, after all were tried, for what failed."""

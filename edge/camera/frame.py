@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from edge.camera.fault import Fault
 from edge.vision.crop import Image
 
 
@@ -28,7 +29,8 @@ class Source(Protocol):
     """Where frames come from: a camera, a file, a folder, or the built-in demo scene.
 
     *name* is what a person calls it.  *frames_per_second* is None where it is not known.
-    *live* is true when frames are lost unless they are read in time, as from a camera.
+    *live* is true of a camera: its frames are lost unless they are read in time, and it has
+    no end.
     """
 
     @property
@@ -40,14 +42,19 @@ class Source(Protocol):
     @property
     def live(self) -> bool: ...
 
-    def read(self, timeout: float) -> Frame | None:
-        """Return the next frame (a camera: the newest), or None when there are no more.
+    def read(self, timeout: float) -> Frame | Fault | None:
+        """Return the next frame (of a camera: the newest), within *timeout* seconds.
 
-        Raises SourceError when nothing came within *timeout* seconds, or nothing can.
+        None from a file means that there are no more; from a live source, that nothing has
+        come yet and that it is too early to call that a fault: ask again.  Only a live source
+        returns a :class:`Fault`, at once when it begins and then after *timeout* for as long
+        as it lasts; the next frame says that it is over.
+
+        Raises SourceError when a file cannot be read.  A live source raises nothing.
         """
 
     def close(self) -> None:
-        """Give the device or the file back; may be called twice."""
+        """Give the device or the file back, in bounded time; may be called twice."""
 
 
 def remarks_of(source: Source) -> tuple[str, ...]:

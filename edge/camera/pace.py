@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from edge.camera.fault import Fault
 from edge.camera.frame import Frame, Source, remarks_of
 
 _LONGEST_WAIT = 1.0  # seconds
@@ -42,7 +43,7 @@ class PacedSource:
         """What the source wants told at the end."""
         return remarks_of(self._source)
 
-    def read(self, timeout: float) -> Frame | None:
+    def read(self, timeout: float) -> Frame | Fault | None:
         """Return the next frame that is not late, when its time comes; None after the last.
 
         Late frames are dropped for a quarter of a second at most.
@@ -50,8 +51,8 @@ class PacedSource:
         began = self._clock()
         while True:
             frame = self._source.read(timeout)
-            if frame is None:
-                return None
+            if not isinstance(frame, Frame):
+                return frame
             if self._offset is None:
                 self._offset = self._clock() - frame.timestamp
             ahead = frame.timestamp + self._offset - self._clock()

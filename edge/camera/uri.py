@@ -15,7 +15,11 @@ SCHEMES: Mapping[str, str] = {
     "file": "file:PATH, a picture or a video",
     "folder": "folder:PATH, a folder of pictures",
     "v4l2": "v4l2:///dev/video0, a camera",
+    "picamera2": "picamera2://0, a Raspberry Pi's camera",
+    "csi": "csi://0, a Jetson's camera",
+    "rtsp": "rtsp://user:password@host:554/path, a network camera",
     "demo": "demo:, the built-in scene",
+    "faulty": "faulty:demo, a camera that fails, for trying that out",
 }
 
 T = TypeVar("T")
@@ -23,7 +27,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SourceUri:
-    """A source's address: *scheme* (a key of SCHEMES), *target* (a path or device), *options*."""
+    """A source's address: *scheme* (a key of SCHEMES), *target*, *options*.
+
+    *target* is a path, a device or a number; for rtsp it is the whole URL.
+    """
 
     scheme: str
     target: str
@@ -54,6 +61,9 @@ def parse_uri(text: str) -> SourceUri:
     scheme = found[1].lower()
     if scheme not in SCHEMES:
         raise UsageError(f"source {text!r}: the scheme {scheme!r} is not known; {_allowed()}")
+    if scheme == "rtsp":
+        # All of it is the camera's: its query is no options of ours, its password stays quoted.
+        return SourceUri(scheme, f"rtsp:{text[found.end():]}", {}, text)
     target, _, query = text[found.end() :].partition("?")
     target = unquote(target[2:] if target.startswith("//") else target)
     if scheme == "v4l2" and re.fullmatch(r"/?\d{1,3}", target):
@@ -103,6 +113,40 @@ def picture_size(text: str) -> tuple[int, int]:
     if found is None:
         raise ValueError(text)
     return int(found[1]), int(found[2])
+
+
+def truth(text: str) -> bool:
+    """Return whether *text* says yes (``1``, ``yes``, ``true``, ``on``) or no; else ValueError."""
+    words = {"1": True, "yes": True, "true": True, "on": True,
+             "0": False, "no": False, "false": False, "off": False}
+    if text.lower() not in words:
+        raise ValueError(text)
+    return words[text.lower()]
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from *low* to *high*, for :func:`option`."""
+
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise ValueError(text)
+        return int(text)
+
+    return read
+
+
+def camera_number(uri: SourceUri) -> int:
+    """Return the number that *uri* names, as in ``csi://1``; 0 where it names none.
+
+    Raises UsageError for anything else.
+    """
+    target = uri.target.strip("/") or "0"
+    try:
+        return whole(0, 99)(target)
+    except ValueError:
+        raise UsageError(
+            f"source {uri.text!r}: {target!r} is no camera; allowed: {uri.scheme}://NUMBER, 0 to 99"
+        ) from None
 
 
 def between(low: float, high: float) -> Callable[[str], float]:

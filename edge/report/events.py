@@ -10,7 +10,14 @@ from typing import Literal, TextIO
 
 from edge.errors import OutputError
 
-EventKind = Literal["person_judged", "person_left", "alarm_started", "alarm_ended"]
+EventKind = Literal[
+    "person_judged",
+    "person_left",
+    "alarm_started",
+    "alarm_ended",
+    "camera_fault",
+    "camera_recovered",
+]
 
 _WORDS = {"mask": "mask", "no_mask": "NO MASK", "incorrect": "mask WORN WRONG", "unsure": "unsure"}
 
@@ -23,6 +30,12 @@ class Event:
     gone (with the last verdict), or the one who started the alarm; None when an alarm ended.
     *box* is x0, y0, x1, y1 in pixels where the face was seen last.  *picture* is the file name
     where the source is a folder.
+
+    *lack* says of someone who left unsure why no look at them ever counted.  *muted* marks an
+    alarm that started in quiet hours.
+
+    *fault* is the name of the camera's fault, in one that began or is over; *detail* says more
+    in words.
     """
 
     time: float
@@ -32,6 +45,10 @@ class Event:
     confidence: float | None = None
     box: tuple[float, float, float, float] | None = None
     picture: str = ""
+    lack: str = ""
+    muted: bool = False
+    fault: str = ""
+    detail: str = ""
 
 
 def event_line(event: Event, model: str) -> str:
@@ -47,6 +64,14 @@ def event_line(event: Event, model: str) -> str:
         values["box"] = [round(v, 1) for v in event.box]
     if event.picture:
         values["picture"] = event.picture
+    if event.lack:
+        values["lack"] = event.lack
+    if event.muted:
+        values["muted"] = True
+    if event.fault:
+        values["fault"] = event.fault
+    if event.detail:
+        values["detail"] = event.detail
     values["model"] = model
     return json.dumps(values, ensure_ascii=False)
 
@@ -56,12 +81,16 @@ def event_words(event: Event) -> str:
     head = f"{event.time:8.2f} s  "
     who = f"person {event.person}"
     if event.event == "alarm_started":
-        return f"{head}ALARM for {who}"
+        return f"{head}ALARM for {who}{' (muted)' if event.muted else ''}"
     if event.event == "alarm_ended":
         return f"{head}alarm ended"
+    if event.event == "camera_fault":
+        return f"{head}CAMERA FAULT, {event.fault}: {event.detail}"
+    if event.event == "camera_recovered":
+        return f"{head}camera sees again, {event.detail}"
     word = _WORDS.get(event.verdict or "unsure", event.verdict)
     if event.event == "person_left":
-        return f"{head}{who} left: {word}"
+        return f"{head}{who} left: {word}{f' ({event.lack})' if event.lack else ''}"
     return f"{head}{who}: {word} ({event.confidence or 0:.0%} sure)"
 
 

@@ -78,6 +78,24 @@ def test_nothing_stays_on_past_its_limit_even_if_nobody_says_off(pins):
     led.close()
 
 
+@pytest.mark.parametrize("state", list(GateState))
+def test_quiet_hours_silence_the_buzzer_and_never_the_light(pins, state):
+    with Outputs(buzzer_and_led(pins, buzzer_pin=17, led_pin=27)) as outputs:
+        buzzer, led = outputs.outputs
+        outputs.show(state, muted=True)
+        time.sleep(0.03)
+        assert not any(change.on for change in buzzer.history)
+        assert led.history[-1].on == (LED[state].on_seconds > 0)
+
+
+def test_an_alarm_is_heard_as_soon_as_quiet_hours_end(pins):
+    with Outputs(buzzer_and_led(pins, buzzer_pin=17, led_pin=27)) as outputs:
+        outputs.show(GateState.ALARM, 1.0, muted=True)
+        outputs.show(GateState.ALARM, 1.0, muted=False)
+        time.sleep(0.03)
+        assert outputs.outputs[0].history[-1].on
+
+
 def test_everything_is_off_after_an_exception(pins):
     devices = buzzer_and_led(pins, buzzer_pin=17, led_pin=27)
     with pytest.raises(ZeroDivisionError), Outputs(devices) as outputs:
@@ -89,7 +107,7 @@ def test_everything_is_off_after_an_exception(pins):
 class Broken:
     name = "siren"
 
-    def show(self, state):
+    def show(self, state, muted=False):
         raise RuntimeError("no power")
 
     def close(self):
@@ -167,7 +185,7 @@ def test_a_new_offender_starts_the_outputs_limits_anew():
     class Light:
         name = "light"
 
-        def show(self, state):
+        def show(self, state, muted=False):
             shown.append(state)
 
     outputs = Outputs([Light()])

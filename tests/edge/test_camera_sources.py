@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
 from pathlib import Path
 
 import cv2
@@ -14,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.camera import open_source, remarks_of
-from edge.camera.capture import CameraSource
 from edge.camera.folder import FolderSource
 from edge.camera.frame import Frame
 from edge.camera.pace import PacedSource
-from edge.camera.uri import parse_uri
+from edge.camera.uri import SCHEMES, parse_uri
 from edge.errors import SourceError, UsageError
 from edge.vision.picture import is_cut_off, read_picture
 
@@ -64,7 +61,7 @@ def test_a_file_that_exists_is_a_file_however_it_is_called(tmp_path, monkeypatch
 @given(st.text(max_size=40))
 def test_any_text_is_parsed_or_refused_by_a_usage_error(text):
     try:
-        assert parse_uri(text.replace("\0", "")).scheme in ("file", "folder", "v4l2", "demo")
+        assert parse_uri(text.replace("\0", "")).scheme in SCHEMES
     except UsageError as error:
         assert "allowed" in str(error) or "write" in str(error)
 
@@ -215,77 +212,6 @@ def test_a_file_that_is_no_camera_is_refused(tmp_path):
     path.write_bytes(b"")
     with pytest.raises(SourceError, match="cannot be opened as a camera"):
         open_source(f"v4l2://{path}")
-
-
-class FakeCapture:
-    """A camera whose pictures come when the test hands them out."""
-
-    def __init__(self) -> None:
-        self.released = threading.Event()
-        self.ready = threading.Semaphore(0)
-        self.answers: list = []
-
-    def give(self, *answers) -> None:
-        for answer in answers:
-            self.answers.append(answer)
-            self.ready.release()
-
-    def read(self):
-        if not self.ready.acquire(timeout=5):
-            return False, None
-        answer = self.answers.pop(0)
-        return answer is not None, answer
-
-    def release(self) -> None:
-        self.released.set()
-
-
-@pytest.fixture
-def camera():
-    capture = FakeCapture()
-    source = CameraSource(capture, "/dev/video0", advice="check the cable")
-    yield capture, source
-    capture.give(*[None] * 30)
-    source.close()
-    assert capture.released.wait(5)
-
-
-def test_a_camera_keeps_only_its_newest_picture(camera):
-    capture, source = camera
-    capture.give(*[np.full((4, 4, 3), i, np.uint8) for i in range(5)])
-    deadline = time.monotonic() + 5
-    while capture.answers and time.monotonic() < deadline:
-        time.sleep(0.005)
-    time.sleep(0.05)
-    frame = source.read(1.0)
-    assert frame is not None and frame.image[0, 0, 0] == 4 and frame.sequence == 4
-
-
-def test_a_camera_that_hangs_ends_the_wait_with_its_name_and_advice(camera):
-    _, source = camera
-    with pytest.raises(SourceError, match=r"video0: no picture came within 0\.05 s; check the"):
-        source.read(0.05)
-
-
-def test_a_torn_picture_is_skipped_and_an_unplugged_camera_is_lost(camera):
-    capture, source = camera
-    capture.give(None, np.zeros((4, 4), np.uint8))
-    frame = source.read(2.0)
-    assert frame is not None and frame.image.shape == (4, 4, 3)
-    capture.give(*[None] * 12)
-    with pytest.raises(SourceError, match="delivers no pictures any more; check the cable"):
-        source.read(5.0)
-
-
-def test_a_capture_that_raises_is_told_not_swallowed():
-    class Raising(FakeCapture):
-        def read(self):
-            raise RuntimeError("driver")
-
-    source = CameraSource(Raising(), "/dev/video0", advice="check the cable")
-    with pytest.raises(SourceError, match="RuntimeError: driver"):
-        source.read(5.0)
-    source.close()
 
 
 class FakeTime:

@@ -41,8 +41,15 @@ def main() -> None:
     "--source",
     metavar="URI",
     help="Where pictures come from: the path of a picture, a video or a folder of pictures, "
-    "v4l2:///dev/video0 or just 0 for a camera, or demo:, the built-in scene. "
+    "v4l2:///dev/video0 or just 0 for a camera, picamera2://0 on a Raspberry Pi, csi://0 on a "
+    "Jetson, rtsp://... for a network camera, or demo:, the built-in scene. "
     "The default is demo:.",
+)
+@click.option(
+    "--wait-for-camera",
+    is_flag=True,
+    help="Wait for a camera that is not there at the start, as is right for a service. "
+    "The default is to end with code 3.",
 )
 @click.option(
     "--record",
@@ -98,11 +105,18 @@ def main() -> None:
 )
 @click.option(
     "--min-face",
-    type=click.FloatRange(8, 2000),
-    default=20,
-    metavar="PIXELS",
-    help="A face whose shorter side is below this is too far away to be judged, 8 to 2000. "
-    "The default is 20.",
+    default="20",
+    metavar="SIZE",
+    help="A smaller face is too far away. Pixels of its shorter side, 8 to 2000: nobody is "
+    "judged by fewer. Or its longer side as a share of the picture's, such as 8% (1% to 90%): "
+    "nobody smaller counts, such as passers-by in the street. The default is 20.",
+)
+@click.option(
+    "--zone",
+    metavar="SHARES",
+    help="Only who stands here counts: left,top,right,bottom, or corners 'x,y x,y x,y', in "
+    "shares of the picture from its top left, such as 0.2,0,0.8,1. A person is where the middle "
+    "of the face's lower edge is. The default is the whole picture.",
 )
 @click.option(
     "--max-alarm",
@@ -111,6 +125,20 @@ def main() -> None:
     metavar="S",
     help="An alarm ends after so many seconds even if the person stays, 1 to 3600. "
     "The default is 30.",
+)
+@click.option(
+    "--cool-down",
+    type=click.FloatRange(0, 3600),
+    default=5,
+    metavar="S",
+    help="For so many seconds after an alarm ended, that person does not ring again, nor does "
+    "one who appears where that person was lost, 0 to 3600. The default is 5.",
+)
+@click.option(
+    "--quiet-hours",
+    metavar="HH:MM-HH:MM",
+    help="Between these times of the day, over midnight too, there is no sound; lights are as "
+    "always. Local time. The default is none.",
 )
 @click.option(
     "--buzzer-pin",

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import time
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.camera.frame import Frame
-from edge.gate import decision, policy, tracker
+from edge.gate import decision, evidence, policy, tracker
 from edge.gate.decision import DecisionSettings, Evidence, Verdict
+from edge.gate.evidence import Lack
 from edge.gate.policy import Gate, GateState, PolicySettings, Present
+from edge.gate.scene_cut import Thumbnail, is_cut, thumbnail
 from edge.gate.tracker import Track, TrackerSettings, Tracks
 from edge.report.events import Event, EventKind
 from edge.report.summary import PersonRecord
@@ -30,13 +33,19 @@ _KEPT_PEOPLE = 1000
 
 
 class FoundFaces(Protocol):
-    """What a detector finds: *boxes* (N, 4) in pixels and *scores* (N,), both float32."""
+    """What a detector finds: *boxes* (N, 4), *scores* (N,) and *landmarks* (N, 5, 2), float32.
+
+    Boxes and landmarks are in pixels; a detector without landmarks gives zeros.
+    """
 
     @property
     def boxes(self) -> Boxes: ...
 
     @property
     def scores(self) -> npt.NDArray[np.float32]: ...
+
+    @property
+    def landmarks(self) -> npt.NDArray[np.float32]: ...
 
 
 class Detector(Protocol):
@@ -66,7 +75,8 @@ class Person:
     """A track and the evidence about it.
 
     *number* counts people, None while the track may be none.  *told* is the verdict that was
-    last announced.  *picture* is the file name of the first frame, where it has one.
+    last announced.  *picture* is the file name of the first frame, where it has one.  *lack*
+    says, while no look was evidence yet, what the best of them lacked.
     """
 
     track: Track
@@ -74,15 +84,20 @@ class Person:
     number: int | None = None
     told: Verdict = "unsure"
     picture: str = ""
+    lack: Lack = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What is so after a frame: the *people* followed, the *gate*, and what just happened."""
+    """What is so after a frame: the *people* followed, the *gate*, and what just happened.
+
+    *size* is the picture's (width, height) in pixels.
+    """
 
     people: tuple[Person, ...] = ()
     gate: Gate = field(default_factory=Gate)
     events: tuple[Event, ...] = ()
+    size: tuple[int, int] = (0, 0)
 
 
 class Watch:
@@ -109,27 +124,37 @@ class Watch:
         self._settings = settings
         self._stopwatch = stopwatch or Stopwatch()
         self._tracks = Tracks()
+        self._thumbnail: Thumbnail | None = None
         self._next_number = 1
 
-    def see(self, frame: Frame, now: float) -> Scene:
-        """Return the scene after *frame*, taken at *now* seconds of the source's time."""
+    def see(self, frame: Frame, now: float, at: time | None = None) -> Scene:
+        """Return the scene after *frame*, taken at *now* seconds of the source's time.
+
+        *at* is the local time of day, for quiet hours; without it none are quiet.  After a
+        hard cut everyone is somebody new.
+        """
         lap = self._stopwatch.lap
         found = self._detector.detect(frame.image)
         self.faces += int(np.count_nonzero(found.scores >= self._settings.tracker.start_score))
         lap("detect")
+        if self._cut(frame.image):
+            self._tracks = replace(self._tracks, tracks=())
+            self.scene = replace(self.scene, gate=policy.new_scene(self.scene.gate))
         self._tracks = tracker.update(
             self._tracks, found.boxes, found.scores, now, self._settings.tracker
         )
         known = {person.track.id: person for person in self.scene.people}
         people = [self._followed(known.pop(t.id, None), t, frame) for t in self._tracks.tracks]
         lap("track")
-        looks = self._look(people, found, frame.image, now)
+        looks, lacks = self._look(people, found, frame.image, now)
         lap("classify")
         events = [self._left(person, now) for person in known.values() if person.number]
         for i, person in enumerate(people):
-            people[i], said = self._judged(person, looks.get(person.track.id), now)
+            track = person.track.id
+            people[i], said = self._judged(person, looks.get(track), lacks.get(track, ""), now)
             events += said
-        self._advance(people, events, now)
+        height, width = frame.image.shape[:2]
+        self._advance(people, events, (width, height), now, at)
         lap("decide")
         return self.scene
 
@@ -137,8 +162,12 @@ class Watch:
         """Return the last scene, in which everyone has left: the source has ended."""
         events = [self._left(person, now) for person in self.scene.people if person.number]
         self._tracks = replace(self._tracks, tracks=())
-        self._advance([], events, now)
+        self._advance([], events, self.scene.size, now, None)
         return self.scene
+
+    def _cut(self, image: Image) -> bool:
+        before, self._thumbnail = self._thumbnail, thumbnail(image)
+        return before is not None and is_cut(before, self._thumbnail)
 
     def _followed(self, person: Person | None, track: Track, frame: Frame) -> Person:
         person = replace(person or Person(track, picture=frame.name), track=track)
@@ -149,60 +178,87 @@ class Watch:
 
     def _look(
         self, people: Sequence[Person], found: FoundFaces, image: Image, now: float
-    ) -> dict[int, list[float]]:
-        """Return the probabilities for those worth a look, by track id."""
+    ) -> tuple[dict[int, list[float]], dict[int, Lack]]:
+        """Return the probabilities for those worth a look, and what others lack, by track id."""
         height, width = image.shape[:2]
         settings = self._settings.decision
-        wanted = {
-            p.track.id: p.track.face
-            for p in people
-            if p.track.face is not None
-            and decision.is_evidence(p.track.box, p.track.score, width, height, settings)
-            and decision.needs_look(p.evidence, now, settings)
-        }
+        wanted: dict[int, int] = {}
+        lacks: dict[int, Lack] = {}
+        for p in people:
+            track = p.track
+            if track.face is None or not decision.needs_look(p.evidence, now, settings):
+                continue
+            lack = evidence.box_lacks(
+                track.box, track.score, width, height, settings
+            ) or evidence.look_lacks(image, track.box, found.landmarks[track.face], settings)
+            if lack:
+                lacks[track.id] = lack
+            else:
+                wanted[track.id] = track.face
         if not wanted:
-            return {}
+            return {}, lacks
         answers = self._classifier.probabilities(image, found.boxes[list(wanted.values())])
         self.classified += len(wanted)
-        return {track: answer.tolist() for track, answer in zip(wanted, answers, strict=True)}
+        looks = {track: answer.tolist() for track, answer in zip(wanted, answers, strict=True)}
+        return looks, lacks
 
     def _judged(
-        self, person: Person, look: list[float] | None, now: float
+        self, person: Person, look: list[float] | None, lack: Lack, now: float
     ) -> tuple[Person, list[Event]]:
         if look is not None:
-            evidence = decision.update(person.evidence, look, now, self._settings.decision)
-            person = replace(person, evidence=evidence)
+            known = decision.update(person.evidence, look, now, self._settings.decision)
+            person = replace(person, evidence=known, lack="")
+        elif lack and not person.evidence.looks:
+            person = replace(person, lack=evidence.furthest(person.lack, lack))
         verdict = person.evidence.verdict
         if person.number is None or verdict == person.told:
             return person, []
         return replace(person, told=verdict), [_event(person, "person_judged", now)]
 
-    def _advance(self, people: list[Person], events: list[Event], now: float) -> None:
+    def _advance(
+        self,
+        people: list[Person],
+        events: list[Event],
+        size: tuple[int, int],
+        now: float,
+        at: time | None,
+    ) -> None:
         """Let the gate react to *people* and keep the scene; adds to *events*."""
         settings = self._settings
         present = [
-            Present(p.number, p.evidence.verdict)
+            _present(p, p.number, size)
             for p in people
             if p.number is not None
-            and (p.told != "unsure" or decision.is_near(p.track.box, settings.decision))
+            and (p.told != "unsure" or evidence.is_near(p.track.box, settings.decision))
         ]
         before = self.scene.gate
-        gate = policy.update(before, present, now, settings.policy)
+        gate = policy.update(before, present, now, settings.policy, at)
         if gate.state is not before.state:
             if before.state is GateState.ALARM:
                 events.append(Event(now, "alarm_ended"))
             if gate.state is GateState.ALARM:
+                ringing = [p for p in people if p.number in gate.rings]
                 events += [
-                    _event(p, "alarm_started", now)
-                    for p in people
-                    if p.number not in gate.silenced and p.told in ("no_mask", "incorrect")
-                ][:1]
-        self.scene = Scene(tuple(people), gate, tuple(events))
+                    replace(_event(p, "alarm_started", now), muted=gate.muted)
+                    for p in ringing[:1]
+                ]
+        self.scene = Scene(tuple(people), gate, tuple(events), size)
 
     def _left(self, person: Person, now: float) -> Event:
         self.verdicts[person.told] += 1
         self.gone.append(_record(person))
-        return _event(person, "person_left", now)
+        unsure = person.evidence.verdict == "unsure"
+        return replace(_event(person, "person_left", now), lack=person.lack if unsure else "")
+
+
+def _present(person: Person, number: int, size: tuple[int, int]) -> Present:
+    (width, height), (x0, y0, x1, y1) = size, person.track.box
+    return Present(
+        number,
+        person.evidence.verdict,
+        box=(x0 / width, y0 / height, x1 / width, y1 / height),
+        size=max(x1 - x0, y1 - y0) / max(size),
+    )
 
 
 def _event(person: Person, kind: EventKind, now: float) -> Event:
@@ -229,4 +285,5 @@ def _record(person: Person) -> PersonRecord:
         # From the first look, not from the first sight of someone still too far to be judged.
         to_verdict=None if decided is None else decided - (evidence.first_look or 0.0),
         picture=person.picture,
+        lack=person.lack,
     )

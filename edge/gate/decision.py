@@ -32,7 +32,9 @@ Probabilities are not exact either, so one opinion can move a ratio by ``clip`` 
 and no bound can be reached in fewer than ``min_looks`` looks.
 
 After a verdict the scores are kept from running away (``floor``), so that a mask taken off is
-noticed in a second and a half; the verdict changes only when the other bound is crossed.
+noticed in two seconds; the verdict changes only when the other bound is crossed.
+
+docs/decision.md works an example frame by frame, and says what was measured.
 """
 
 from __future__ import annotations
@@ -57,12 +59,17 @@ class DecisionSettings:
     miss_rate            share of people without who may pass as masked; lower is slower
     mix_up_rate          *no_mask* becomes *incorrect*, or back, only against odds of 1 to this;
                          both ring, so it only keeps the word from flickering
-    clip                 the most one opinion can move a log ratio; 2 is odds of 7.4 to 1
+    clip                 the most one opinion can move a log ratio; 2.5 is odds of 12 to 1, and
+                         looks that claim more were measured to be worth 65 to 1
     correlation_seconds  time in which a look's error fades to 1/e; longer, and a still person
-                         is judged more slowly
+                         is judged more slowly; 0.2 was measured on people walking up
     min_looks            looks before any verdict
     min_face_pixels      a face whose shorter side is below this is no evidence
     min_score            nor is one that the detector is less sure of than this, 0 to 1
+    min_brightness       nor one whose upper half stays below this luma, 0 to 255
+    min_sharpness        nor one with less detail than this, 0 (flat) to 2; see evidence.py
+    max_turn             nor one whose nose is further from between the eyes than this, in
+                         distances between them; 0.5 is below an eye
     recheck_seconds      how often a settled person is looked at again
     priors               shares of the labels the probabilities were calibrated on
 
@@ -72,11 +79,14 @@ class DecisionSettings:
     false_alarm_rate: float = 0.01
     miss_rate: float = 0.01
     mix_up_rate: float = 0.05
-    clip: float = 2.0
-    correlation_seconds: float = 0.12
+    clip: float = 2.5
+    correlation_seconds: float = 0.2
     min_looks: int = 3
     min_face_pixels: float = 20.0
     min_score: float = 0.5
+    min_brightness: float = 6.0
+    min_sharpness: float = 0.3
+    max_turn: float = 1.0
     recheck_seconds: float = 0.15
     priors: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
 
@@ -88,6 +98,9 @@ class DecisionSettings:
         _check("min_looks", self.min_looks, 2, 1000)
         _check("min_face_pixels", self.min_face_pixels, 1, 10_000)
         _check("min_score", self.min_score, 0, 1)
+        _check("min_brightness", self.min_brightness, 0, 255)
+        _check("min_sharpness", self.min_sharpness, 0, 2)
+        _check("max_turn", self.max_turn, 0.25, 10)
         _check("recheck_seconds", self.recheck_seconds, 0, 60)
         for prior in self.priors:
             _check("a prior", prior, 1e-6, 1)
@@ -115,8 +128,11 @@ class DecisionSettings:
 
     @property
     def floor(self) -> float:
-        """How far below the best score another can fall: the higher bound, and one look more."""
-        return max(self.alarm_bound, self.pass_bound) + math.log(2) + self.clip
+        """How far below the best score another can fall: the higher bound, and half a look more.
+
+        The half keeps one doubtful look from unsettling a verdict.
+        """
+        return max(self.alarm_bound, self.pass_bound) + math.log(2) + self.clip / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,32 +220,6 @@ def needs_look(evidence: Evidence, now: float, settings: DecisionSettings) -> bo
     if _verdict(evidence.scores, "unsure", settings) == "unsure":
         return True
     return now - evidence.last_look >= settings.recheck_seconds
-
-
-def is_evidence(
-    box: tuple[float, float, float, float],
-    score: float,
-    width: int,
-    height: int,
-    settings: DecisionSettings,
-) -> bool:
-    """Return whether a face tells anything: *box* in a picture of *width* x *height* pixels.
-
-    Not when it is too small, when the detector is too unsure (*score*), or when the picture's
-    left, right or lower edge cuts it: half a mouth is no opinion about a mask.
-    """
-    return (
-        is_near(box, settings)
-        and score >= settings.min_score
-        and box[0] >= 1
-        and box[2] <= width - 1
-        and box[3] <= height - 1
-    )
-
-
-def is_near(box: tuple[float, float, float, float], settings: DecisionSettings) -> bool:
-    """Return whether a face with this *box* in pixels is large enough to be judged."""
-    return min(box[2] - box[0], box[3] - box[1]) >= settings.min_face_pixels
 
 
 def leaning(evidence: Evidence, settings: DecisionSettings) -> float:

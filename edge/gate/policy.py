@@ -1,13 +1,33 @@
-"""What the gate shows, from the verdicts on the people before it."""
+"""What the gate shows, from the verdicts on the people before it.
+
+Who counts is a matter of place: inside the zone, and near enough.  Who rings is a matter of
+time: each offender for a while, and not again and again.  Time comes in as an argument.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import time
 from enum import Enum
 
 from edge.errors import UsageError
 from edge.gate.decision import Verdict
+from edge.gate.hours import QuietHours
+from edge.gate.zone import Zone
+
+ShareBox = tuple[float, float, float, float]
+
+OFFENCES: tuple[Verdict, Verdict] = ("no_mask", "incorrect")
+"""The verdicts that ring."""
+
+# A head sways, and its box with it: who stands on the zone's edge stays counted for so long.
+_LINGER_SECONDS = 0.5
+# Ended alarms that are remembered; far more than fit before a door within a cool-down.
+_MOST_COOLING = 64
+# How far, in face sizes, someone who was lost may be found again, and by how much nearer.
+_SAME_PLACE = 1.0
+_SAME_SIZE = 2.0
 
 
 class GateState(Enum):
@@ -33,25 +53,52 @@ class PolicySettings:
 
     max_alarm_seconds  each person rings at most this long, even if they stay, and does not
                        ring again before putting a mask on; 1 to 3600
+    cool_down_seconds  so long after their alarm ended a person does not ring again, nor does
+                       one who appears where they were lost; longer, and fewer repeats when
+                       somebody turns away, but the next person without a mask at the same
+                       place may ring so much later; 0 to 3600
+    zone               where the middle of a face's lower edge must be for the person to count;
+                       None is the whole picture
+    min_face_share     a person whose face is smaller, its longer side as a share of the
+                       picture's, is too far away to count; 0 to 0.9
+    quiet_hours        when the gate makes no sound; its lights are as always
 
     Raises UsageError for a value outside its range.
     """
 
     max_alarm_seconds: float = 30.0
+    cool_down_seconds: float = 5.0
+    zone: Zone | None = None
+    min_face_share: float = 0.0
+    quiet_hours: QuietHours | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.max_alarm_seconds <= 3600:
-            raise UsageError(
-                f"max_alarm_seconds is {self.max_alarm_seconds}; allowed: 1 to 3600"
-            )
+        _check("max_alarm_seconds", self.max_alarm_seconds, 1, 3600)
+        _check("cool_down_seconds", self.cool_down_seconds, 0, 3600)
+        _check("min_face_share", self.min_face_share, 0, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """A person who is before the gate now, and the verdict so far."""
+    """A person who is before the gate now, and the verdict so far.
+
+    *box* is the face's x0, y0, x1, y1 in shares of the picture's width and height, and *size*
+    its longer side as a share of the picture's longer side.
+    """
 
     person: int
     verdict: Verdict
+    box: ShareBox = (0.0, 0.0, 1.0, 1.0)
+    size: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cooling:
+    """Someone's alarm that *ended*: where the face was last, and for how long it had rung."""
+
+    box: ShareBox
+    ended: float
+    rung: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +106,19 @@ class Gate:
     """The gate's *state* and *since* when, in seconds of the frames' clock.
 
     *rings* maps each person the alarm is for to when they began to ring, on the same clock.
-    *silenced* are the people here whose ringing ran into its limit.
+    *silenced* are the people here whose ringing ran into its limit.  *cooling* maps people to
+    alarms that ended lately, *boxes* those who ring or are silenced to where they are, and
+    *counted* everyone who counts to when they were last inside.  *muted*: no sound now.
     """
 
     state: GateState = GateState.IDLE
     since: float = 0.0
     silenced: frozenset[int] = frozenset()
     rings: Mapping[int, float] = field(default_factory=dict)
+    cooling: Mapping[int, Cooling] = field(default_factory=dict)
+    boxes: Mapping[int, ShareBox] = field(default_factory=dict)
+    counted: Mapping[int, float] = field(default_factory=dict)
+    muted: bool = False
 
     @property
     def newest_ring(self) -> float | None:
@@ -73,24 +126,141 @@ class Gate:
         return max(self.rings.values(), default=None)
 
 
-def update(gate: Gate, people: Sequence[Present], now: float, settings: PolicySettings) -> Gate:
-    """Return the gate after a look at *people*, everyone who is before it at *now*.
+def update(
+    gate: Gate,
+    people: Sequence[Present],
+    now: float,
+    settings: PolicySettings,
+    at: time | None = None,
+) -> Gate:
+    """Return the gate after a look at *people*, everyone who is seen at *now*.
 
-    Each offender rings while there, at most ``max_alarm_seconds`` counted from their own
-    start, so that who comes late in another's alarm is heard as long as anyone.  Nobody there
-    always means idle: no alarm outlasts the last person.
+    *at* is the local time of day, None where there is none: then no hours are quiet.
+
+    Each offender who counts rings, at most ``max_alarm_seconds`` counted from their own start,
+    so that who comes late in another's alarm is heard as long as anyone.  Nobody there always
+    means idle: no alarm outlasts the last person.
     """
-    offenders = {p.person for p in people if p.verdict in ("no_mask", "incorrect")}
-    silenced = gate.silenced & offenders
-    rings = {person: gate.rings.get(person, now) for person in sorted(offenders - silenced)}
-    silenced |= {p for p, start in rings.items() if now - start >= settings.max_alarm_seconds}
-    rings = {person: start for person, start in rings.items() if person not in silenced}
+    here = {p.person: p for p in people}
+    counted = _counted(gate.counted, people, now, settings)
+    bad = {p.person for p in people if p.verdict in OFFENCES}
+    offenders = bad & counted.keys()
+    cooling = _cooled(gate, here, offenders, now, settings)
+    silenced = gate.silenced & bad
+    rings: dict[int, float] = {}
+    for person in sorted(offenders - silenced):
+        if person in gate.rings:
+            rings[person] = gate.rings[person]
+            continue
+        if person not in cooling:
+            _inherit(cooling, here, person)
+        ended = cooling.get(person)
+        if ended is None:
+            rings[person] = now
+        elif ended.rung >= settings.max_alarm_seconds:
+            silenced |= {person}
+        elif now - ended.ended >= settings.cool_down_seconds:
+            rings[person] = now - ended.rung
+            del cooling[person]
+    over = {p for p, start in rings.items() if now - start >= settings.max_alarm_seconds}
+    for person in over:
+        cooling[person] = Cooling(here[person].box, now, now - rings.pop(person))
+    silenced |= over
+    state = _state(rings, [here[person] for person in counted])
+    return Gate(
+        state=state,
+        since=gate.since if state is gate.state else now,
+        silenced=silenced,
+        rings=rings,
+        cooling=dict(sorted(cooling.items(), key=lambda c: c[1].ended)[-_MOST_COOLING:]),
+        boxes={person: here[person].box for person in sorted(silenced | rings.keys())},
+        counted=counted,
+        muted=at is not None and settings.quiet_hours is not None and settings.quiet_hours.hold(at),
+    )
+
+
+def new_scene(gate: Gate) -> Gate:
+    """Return *gate* without what it knew of people: nobody in another scene is one of them."""
+    return Gate(gate.state, gate.since, muted=gate.muted)
+
+
+def _counted(
+    before: Mapping[int, float], people: Sequence[Present], now: float, settings: PolicySettings
+) -> dict[int, float]:
+    """Return everyone who counts, and when each was last inside the zone and near enough."""
+    counted = {}
+    for p in people:
+        if _inside(p, settings):
+            counted[p.person] = now
+        elif p.person in before and now - before[p.person] <= _LINGER_SECONDS:
+            counted[p.person] = before[p.person]
+    return counted
+
+
+def _inside(person: Present, settings: PolicySettings) -> bool:
+    x0, _, x1, bottom = person.box
+    zone = settings.zone
+    return person.size >= settings.min_face_share and (
+        zone is None or zone.holds((x0 + x1) / 2, bottom)
+    )
+
+
+def _cooled(
+    gate: Gate,
+    here: Mapping[int, Present],
+    offenders: set[int],
+    now: float,
+    settings: PolicySettings,
+) -> dict[int, Cooling]:
+    """Return the alarms that ended within the cool-down, those that end now among them.
+
+    Those of offenders who are still here stay, however long ago: they count what has rung.
+    """
+    cooling = {}
+    for person, one in gate.cooling.items():
+        verdict = here[person].verdict if person in here else "unsure"
+        if verdict in OFFENCES or now - one.ended <= settings.cool_down_seconds:
+            # A mask put on earns a whole alarm for the next time it is taken off.
+            rung = 0.0 if verdict == "mask" else one.rung
+            cooling[person] = Cooling(one.box, one.ended, rung)
+    for person, start in gate.rings.items():
+        if person not in offenders and person in gate.boxes:
+            masked = person in here and here[person].verdict == "mask"
+            cooling[person] = Cooling(gate.boxes[person], now, 0.0 if masked else now - start)
+    for person in gate.silenced & gate.boxes.keys() - here.keys():
+        cooling[person] = Cooling(gate.boxes[person], now, settings.max_alarm_seconds)
+    return cooling
+
+
+def _inherit(cooling: dict[int, Cooling], here: Mapping[int, Present], person: int) -> None:
+    """Let *person*, who is new, go on with the ended alarm of someone lost at the same place."""
+    lost = [p for p, one in cooling.items() if p not in here and _near(one.box, here[person].box)]
+    if lost:
+        newest = max(lost, key=lambda p: cooling[p].ended)
+        cooling[person] = cooling.pop(newest)
+
+
+def _near(a: ShareBox, b: ShareBox) -> bool:
+    wide, tall = max(a[2] - a[0], b[2] - b[0]), max(a[3] - a[1], b[3] - b[1])
+    narrow, low = min(a[2] - a[0], b[2] - b[0]), min(a[3] - a[1], b[3] - b[1])
+    return (
+        abs(a[0] + a[2] - b[0] - b[2]) / 2 <= _SAME_PLACE * wide
+        and abs(a[1] + a[3] - b[1] - b[3]) / 2 <= _SAME_PLACE * tall
+        and wide <= _SAME_SIZE * narrow
+        and tall <= _SAME_SIZE * low
+    )
+
+
+def _state(rings: Mapping[int, float], people: Sequence[Present]) -> GateState:
     if rings:
-        state = GateState.ALARM
-    elif not people:
-        state = GateState.IDLE
-    elif all(p.verdict == "mask" for p in people):
-        state = GateState.PASS
-    else:
-        state = GateState.LOOKING
-    return Gate(state, gate.since if state is gate.state else now, silenced, rings)
+        return GateState.ALARM
+    if not people:
+        return GateState.IDLE
+    if all(p.verdict == "mask" for p in people):
+        return GateState.PASS
+    return GateState.LOOKING
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise UsageError(f"{name} is {value}; allowed: {low:g} to {high:g}")

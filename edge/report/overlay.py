@@ -40,7 +40,8 @@ class PersonView:
 
     ``box`` is x0, y0, x1, y1 in pixels; ``verdict`` is "mask", "no_mask", "incorrect" or
     "unsure"; ``confidence`` is 0 to 1; ``evidence`` is -1 (all of it for a mask) to 1 (all of
-    it against), 0 while nothing is known.
+    it against), 0 while nothing is known.  ``lack`` says in a word why nobody could look yet,
+    such as "too small".
     """
 
     track_id: int
@@ -48,6 +49,7 @@ class PersonView:
     verdict: str
     confidence: float
     evidence: float = 0.0
+    lack: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ def _draw_person(image: Image, person: PersonView, unit: float) -> None:
     corners = np.clip(np.round(np.asarray(person.box, np.float64)), 0, limits).astype(int)
     x0, y0, x1, y1 = (int(v) for v in corners)
     word, color = _VERDICTS.get(person.verdict, (person.verdict, _GREY))
+    if person.verdict == "unsure" and person.lack:
+        word = person.lack
     act = person.verdict in ("no_mask", "incorrect")
     thickness = max(1, round((3 if act else 1.6) * unit))
     # A dark rim keeps any colour legible on any background.

@@ -19,7 +19,7 @@ class PersonRecord:
     """One person: from *first_seen* to *last_seen*, and the last *verdict*.
 
     *to_verdict* is the time from the first look to the first verdict, None without one.
-    All times are seconds of the source's time.
+    All times are seconds of the source's time.  *lack* says why no look at them ever counted.
     """
 
     person: int
@@ -29,6 +29,7 @@ class PersonRecord:
     last_seen: float
     to_verdict: float | None
     picture: str = ""
+    lack: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def _people_table(people: Sequence[PersonRecord], total: int) -> list[str]:
         rows.append(
             [
                 str(p.person),
-                _WORDS.get(p.verdict, p.verdict),
+                _WORDS.get(p.verdict, p.verdict) + ("" if decided or not p.lack else f": {p.lack}"),
                 f"{p.confidence:.0%}" if decided else "-",
                 f"{p.to_verdict:.2f} s" if p.to_verdict is not None else "-",
                 f"{p.first_seen:.1f}-{p.last_seen:.1f} s",

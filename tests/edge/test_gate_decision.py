@@ -14,7 +14,6 @@ from edge.gate.decision import (
     DecisionSettings,
     Evidence,
     confidence,
-    is_evidence,
     leaning,
     needs_look,
     update,
@@ -101,7 +100,7 @@ def test_the_word_does_not_flicker_between_the_two_kinds_of_wrong():
 def test_looks_close_in_time_are_worth_little_more_than_one():
     tenth_of_a_second = [judge([LOOKS["mask"]] * n, fps=n * 10).opinions for n in (2, 5, 50)]
     assert max(tenth_of_a_second) < 1.5
-    assert judge([LOOKS["mask"]] * 5, fps=1.0).opinions == pytest.approx(5, abs=0.01)
+    assert judge([LOOKS["mask"]] * 5, fps=0.5).opinions == pytest.approx(5, abs=0.01)
 
 
 def test_a_mask_taken_off_after_minutes_is_noticed_within_two_seconds():
@@ -169,22 +168,6 @@ def test_a_settled_person_is_looked_at_now_and_then_and_a_wavering_one_always():
 
 
 @pytest.mark.parametrize(
-    ("box", "score", "counts"),
-    [
-        ((100, 80, 140, 120), 0.9, True),
-        ((100, 80, 119, 120), 0.9, False),  # too small
-        ((100, 80, 140, 120), 0.4, False),  # the detector is unsure
-        ((0, 80, 40, 120), 0.9, False),  # cut by the left edge
-        ((280, 80, 320, 120), 0.9, False),  # by the right
-        ((100, 200, 140, 240), 0.9, False),  # by the lower: no mouth to see
-        ((100, 0, 140, 40), 0.9, True),  # by the upper: only hair is missing
-    ],
-)
-def test_only_a_face_that_shows_its_mouth_counts(box, score, counts):
-    assert is_evidence(box, score, 320, 240, SETTINGS) is counts
-
-
-@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("false_alarm_rate", 0.0),
@@ -193,6 +176,9 @@ def test_only_a_face_that_shows_its_mouth_counts(box, score, counts):
         ("clip", 0.0),
         ("min_looks", 1),
         ("correlation_seconds", 0.0),
+        ("min_brightness", -1),
+        ("min_sharpness", 2.5),
+        ("max_turn", 0.1),
     ],
 )
 def test_a_setting_out_of_range_is_named_with_its_value(name, value):

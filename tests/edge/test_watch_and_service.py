@@ -26,7 +26,7 @@ class Recording:
         self.states: list[GateState | str] = []
         self.fails_at = fails_at
 
-    def show(self, state):
+    def show(self, state, muted=False):
         if state is self.fails_at:
             raise RuntimeError("burnt out")
         self.states.append(state)

@@ -1,0 +1,123 @@
+"""What the walk makes of bad looks, cuts, the zone, quiet hours and people lost and found."""
+
+from __future__ import annotations
+
+from datetime import time
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.camera.frame import Frame
+from edge.gate.hours import parse_quiet_hours
+from edge.gate.policy import GateState, PolicySettings
+from edge.gate.zone import parse_zone
+from edge.watch import Settings, Watch
+
+
+@pytest.fixture
+def walk(detector, classifier):
+    """Walk a new gate through pictures at 30 a second; return it and every scene."""
+
+    def walk(pictures, settings=None, at=None):
+        watch = Watch(detector, classifier, settings or Settings())
+        scenes = [
+            watch.see(Frame(picture, i / 30, i), i / 30, at) for i, picture in enumerate(pictures)
+        ]
+        return watch, scenes
+
+    return walk
+
+
+@pytest.mark.parametrize(
+    ("spoil", "lack"),
+    [
+        (lambda picture: (picture * 0.05).astype(np.uint8), "dark"),
+        (lambda picture: cv2.GaussianBlur(picture, (0, 0), 40), "blurred"),
+    ],
+)
+def test_someone_who_cannot_be_seen_stays_unsure_and_the_reason_is_told(
+    walk, painted, detector, classifier, spoil, lack, monkeypatch
+):
+    clear = painted(("no_mask", 100, 80, 60))
+    found = detector.detect(clear)
+    monkeypatch.setattr(detector, "detect", lambda image: found)
+    _, scenes = walk([spoil(clear)] * 30)
+    person = scenes[-1].people[0]
+    assert person.lack == lack and person.evidence.verdict == "unsure"
+    assert classifier.asked == 0
+    assert scenes[-1].gate.state is GateState.LOOKING
+
+
+def test_a_face_turned_aside_is_not_judged_by_that_look(
+    walk, painted, detector, classifier, monkeypatch
+):
+    picture = painted(("mask", 100, 80, 60))
+    found = detector.detect(picture)
+    found.landmarks[0] = [[110, 100], [120, 100], [140, 110], [112, 125], [120, 125]]
+    monkeypatch.setattr(detector, "detect", lambda image: found)
+    _, scenes = walk([picture] * 20)
+    assert scenes[-1].people[0].lack == "sideways" and classifier.asked == 0
+
+
+def test_one_good_look_clears_the_reason(walk, painted):
+    far, near = painted(("mask", 100, 80, 14)), painted(("mask", 96, 76, 24))
+    _, scenes = walk([far] * 10 + [near] * 10)
+    assert [s.people[0].lack for s in (scenes[5], scenes[-1])] == ["too small", ""]
+
+
+def backdrop(painted, seed, *people):
+    """Return *people* before a backdrop of grey patches."""
+    picture = painted(*people)
+    patches = np.random.default_rng(seed).integers(0, 256, (6, 8), np.uint8)
+    grey = cv2.resize(patches, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    bare = (picture == 90).all(axis=2)
+    picture[bare] = np.repeat(grey[bare][:, None], 3, axis=1)
+    return picture
+
+
+def test_whoever_stands_there_after_a_cut_does_not_inherit_the_verdict(walk, painted):
+    masked = backdrop(painted, 1, ("mask", 100, 80, 50))
+    bare = backdrop(painted, 2, ("no_mask", 100, 80, 50))
+    watch, scenes = walk([masked] * 30 + [bare] * 30)
+    assert scenes[29].gate.state is GateState.PASS
+    assert scenes[30].gate.state is not GateState.PASS
+    assert [e.event for e in scenes[30].events] == ["person_left"]
+    assert [p.number for p in scenes[-1].people] == [2]
+    assert scenes[-1].gate.state is GateState.ALARM and watch.verdicts["mask"] == 1
+
+
+def test_a_picture_of_another_size_does_not_upset_the_walk(walk, painted):
+    small, large = painted(("mask", 100, 80, 50)), painted(("mask", 100, 80, 50), size=(640, 480))
+    _, scenes = walk([small] * 20 + [large] * 20)
+    assert scenes[-1].size == (640, 480) and scenes[-1].gate.state is GateState.PASS
+
+
+def test_outside_the_zone_someone_is_judged_but_does_not_ring(walk, painted):
+    settings = Settings(policy=PolicySettings(zone=parse_zone("0,0,0.3,1")))
+    _, scenes = walk([painted(("no_mask", 200, 80, 50))] * 30, settings)
+    assert scenes[-1].people[0].evidence.verdict == "no_mask"
+    assert scenes[-1].gate.state is GateState.IDLE
+
+
+@pytest.mark.parametrize(("share", "state"), [(0.1, GateState.ALARM), (0.2, GateState.IDLE)])
+def test_who_is_farther_than_allowed_does_not_ring(walk, painted, share, state):
+    settings = Settings(policy=PolicySettings(min_face_share=share))
+    _, scenes = walk([painted(("no_mask", 100, 80, 50))] * 30, settings)
+    assert scenes[-1].gate.state is state
+
+
+@pytest.mark.parametrize(("at", "muted"), [(time(23), True), (time(12), False), (None, False)])
+def test_quiet_hours_mute_the_alarm_and_leave_it_an_alarm(walk, painted, at, muted):
+    settings = Settings(policy=PolicySettings(quiet_hours=parse_quiet_hours("22:00-07:00")))
+    _, scenes = walk([painted(("no_mask", 100, 80, 50))] * 30, settings, at)
+    assert scenes[-1].gate.state is GateState.ALARM and scenes[-1].gate.muted is muted
+
+
+def test_someone_lost_for_two_seconds_rings_once(walk, painted):
+    bare = painted(("no_mask", 100, 80, 50))
+    _, scenes = walk([bare] * 30 + [painted()] * 60 + [bare] * 60)
+    started = [e for scene in scenes for e in scene.events if e.event == "alarm_started"]
+    assert [e.person for e in started] == [1]
+    assert scenes[-1].people[0].evidence.verdict == "no_mask"
+    assert scenes[-1].gate.state is GateState.LOOKING

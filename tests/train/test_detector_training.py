@@ -236,3 +236,32 @@ def test_upsampling_repeats_every_cell_twice_each_way():
     cells = np.arange(12, dtype=np.float32).reshape(1, 2, 3, 2)
     wanted = cells.repeat(2, axis=1).repeat(2, axis=2)
     assert np.array_equal(packed(Upsample()(cells)), wanted)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "cannot be read as a Keras model"), (b"TFL3", "cannot be read as a Keras model")],
+)
+def test_a_training_does_not_go_on_from_what_is_no_detector(training, content, said):
+    from train.detector.train import train_detector
+
+    folder, config = training
+    start = folder / f"start-{content is None}.keras"
+    if content is not None:
+        start.write_bytes(content)
+    with pytest.raises(ModelError, match=said):
+        train_detector(folder / "data", folder / "never", config, start=start, quiet=True)
+
+
+def test_a_training_goes_on_from_another_detector_of_its_shape(training):
+    from train.detector.network import DetectorShape
+    from train.detector.train import train_detector
+
+    first = trained(training, "first")
+    folder, config = training
+    start = folder / "first" / "model.keras"
+    second = train_detector(folder / "data", folder / "second", config, start=start, quiet=True)
+    assert first["start"] is None and second["start"]["file"] == "model.keras"
+    other = replace(config, network=DetectorShape((8, 8, 8, 16, 16), (1, 1, 1), 8))
+    with pytest.raises(ModelError, match="of another shape"):
+        train_detector(folder / "data", folder / "third", other, start=start, quiet=True)

@@ -71,7 +71,8 @@ def load_keras_network(path: Path) -> keras.Model:
             path, compile=False, custom_objects={"maskgate>Upsample": Upsample}
         )
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read as a Keras model: {error}") from error
+        reason = " ".join(str(error).split()).split(". ")[0]
+        raise ModelError(f"{path}: cannot be read as a Keras model: {reason}") from error
     names = set(network.output_names) if network.output_names else set()
     if not isinstance(network.output, dict) or f"score{STRIDES[0]}" not in network.output:
         raise ModelError(f"{path}: is no face detector; its outputs are {sorted(names)}")

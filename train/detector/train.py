@@ -58,10 +58,12 @@ def train_detector(
     training that was stopped goes on after its last whole epoch unless *fresh*.
 
     Raises DataError when the data break their format, hold no readable picture, or are not
-    those that *out* was begun with.
+    those that *out* was begun with; ModelError when *start* is no detector of that shape.
     """
     started = time.monotonic()
     keras.utils.set_random_seed(config.seed)
+    # Before the pictures are read, which takes long: a wrong file is told at once.
+    detector = build_detector(config.network) if start is None else _started(start, config)
     out.mkdir(parents=True, exist_ok=True)
     training = read_coco(data / "train.json") + portrait_records(portraits)
     validation = read_coco(data / "val.json")
@@ -72,7 +74,6 @@ def train_detector(
     if not sources or not held_out:
         raise DataError(f"{data}: no readable picture is left on one side of the split")
 
-    detector = build_detector(config.network) if start is None else _started(start, config)
     model = training_view(detector)
     pictures = ComposedPictures(sources, images, weights, config)
     step = _step(model, config, pictures.steps)

@@ -12,7 +12,7 @@ from edge.modelfile import LABELS
 from train.evaluate.slices import SHARES, SLICES, Look, members
 from train.evaluate.slices_bootstrap import FEWEST, Resamples
 from train.evaluate.slices_faces import source_members
-from train.report.tables import aligned, percent_interval
+from train.report.tables import aligned, slices_side_by_side
 
 Bools = npt.NDArray[np.bool_]
 
@@ -73,18 +73,4 @@ def shares_table(
     title: str, columns: Mapping[str, Mapping[str, Mapping[str, Any]]], kinds: Sequence[str]
 ) -> str:
     """Return *columns*, each of slices by name, as aligned text with a column for each kind."""
-    names = list(dict.fromkeys(name for slices in columns.values() for name in slices))
-    head = [title]
-    for column in columns:
-        head += [f"{column}: faces", *(f"{kind.replace('_', ' ')} [95 %]" for kind in kinds)]
-    rows = []
-    for name in names:
-        row: list[Any] = [name]
-        for slices in columns.values():
-            entry = slices.get(name)
-            row += (
-                ["-"] * (1 + len(kinds)) if entry is None
-                else [entry["faces"], *(percent_interval(entry[kind]) for kind in kinds)]
-            )
-        rows.append(row)
-    return aligned(head, rows)
+    return aligned(*slices_side_by_side(title, columns, kinds, " [95 %]"))

@@ -15,7 +15,7 @@ from train.report.scores_targets import (
     detector_headlines,
     pair_headlines,
 )
-from train.report.tables import percent, percent_interval
+from train.report.tables import percent, percent_interval, slices_side_by_side
 
 MISTAKES = 25
 
@@ -283,21 +283,7 @@ def _threshold(models: Mapping[str, Any]) -> str:
 def _shares(
     columns: Mapping[str, Mapping[str, Mapping[str, Any]]], kinds: Sequence[str]
 ) -> str:
-    names = list(dict.fromkeys(name for slices in columns.values() for name in slices))
-    head = ["slice"]
-    for column in columns:
-        head += [f"{column}: faces", *(kind.replace("_", " ") for kind in kinds)]
-    rows = []
-    for name in names:
-        row: list[Any] = [name]
-        for slices in columns.values():
-            entry = slices.get(name)
-            row += (
-                ["-"] * (1 + len(kinds)) if entry is None
-                else [entry["faces"], *(percent_interval(entry[kind]) for kind in kinds)]
-            )
-        rows.append(row)
-    return _table(head, rows)
+    return _table(*slices_side_by_side("slice", columns, kinds))
 
 
 def _meanings(scores: Mapping[str, Any]) -> list[str]:

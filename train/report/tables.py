@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -29,3 +29,31 @@ def percent_interval(entry: dict[str, Any], digits: int = 1) -> str:
     if entry.get("low") is None:
         return text
     return f"{text} [{percent(entry['low'], digits)}, {percent(entry['high'], digits)}]"
+
+
+def slices_side_by_side(
+    title: str,
+    columns: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    kinds: Sequence[str],
+    unit: str = "",
+) -> tuple[list[str], list[list[Any]]]:
+    """Return head and rows of a table of slices: for each column its faces and each kind.
+
+    *columns* holds by name slices by name, each an entry with ``faces`` and the metrics
+    *kinds*.  *unit* follows a kind's name in the head.  A slice that a column lacks is a dash.
+    """
+    names = dict.fromkeys(name for slices in columns.values() for name in slices)
+    head = [title]
+    for column in columns:
+        head += [f"{column}: faces", *(kind.replace("_", " ") + unit for kind in kinds)]
+    rows: list[list[Any]] = []
+    for name in names:
+        row: list[Any] = [name]
+        for slices in columns.values():
+            entry = slices.get(name)
+            row += (
+                ["-"] * (1 + len(kinds)) if entry is None
+                else [entry["faces"], *(percent_interval(entry[kind]) for kind in kinds)]
+            )
+        rows.append(row)
+    return head, rows

@@ -117,7 +117,7 @@ def run(
                     break
                 now = at
                 if isinstance(seen, Fault):
-                    outputs.show(GateState.FAULT, faults.shown_since(now))
+                    outputs.show(GateState.CAMERA_FAULT, faults.shown_since(now))
                     if faults.note(seen, now):
                         tell(watch.end(now))
                         on_event(

@@ -51,7 +51,10 @@ BUZZER: Mapping[GateState, Pattern] = MappingProxyType(
         GateState.LOOKING: OFF,
         GateState.PASS: OFF,
         GateState.ALARM: BEEPS,
-        GateState.FAULT: OFF,
+        GateState.CAMERA_FAULT: OFF,
+        GateState.SOFTWARE_FAULT: OFF,
+        GateState.SHUTDOWN: OFF,
+        GateState.CRASH: OFF,
     }
 )
 LED: Mapping[GateState, Pattern] = MappingProxyType(
@@ -60,7 +63,10 @@ LED: Mapping[GateState, Pattern] = MappingProxyType(
         GateState.LOOKING: OFF,
         GateState.PASS: OFF,
         GateState.ALARM: STEADY,
-        GateState.FAULT: BLIPS,
+        GateState.CAMERA_FAULT: BLIPS,
+        GateState.SOFTWARE_FAULT: BLIPS,
+        GateState.SHUTDOWN: OFF,
+        GateState.CRASH: OFF,
     }
 )
 

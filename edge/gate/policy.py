@@ -33,18 +33,26 @@ _SAME_SIZE = 2.0
 class GateState(Enum):
     """What the gate is doing.
 
-    IDLE     nobody is there
-    LOOKING  somebody is there and not everyone is judged
-    PASS     everyone there wears a mask
-    ALARM    somebody there wears none, or wears it wrong
-    FAULT    the gate cannot see; nothing is known about anyone
+    IDLE            nobody is there
+    LOOKING         somebody is there and not everyone is judged
+    PASS            everyone there wears a mask
+    ALARM           somebody there wears none, or wears it wrong
+    CAMERA_FAULT    the gate cannot see; nothing is known about anyone
+    SOFTWARE_FAULT  the program is stuck or cannot go on; nothing is known about anyone
+    SHUTDOWN        the program ends in good order
+    CRASH           the program has ended in another way; shown by what cleans up behind it
+
+    The policy tells the first four apart; the service knows about the others.
     """
 
     IDLE = "idle"
     LOOKING = "looking"
     PASS = "pass"
     ALARM = "alarm"
-    FAULT = "fault"
+    CAMERA_FAULT = "camera_fault"
+    SOFTWARE_FAULT = "software_fault"
+    SHUTDOWN = "shutdown"
+    CRASH = "crash"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,10 @@ _VERDICTS: dict[str, tuple[str, Color]] = {
     "unsure": ("looking", _GREY),
 }
 _STATES: dict[str, Color] = {
-    "alarm": _VERMILION, "pass": _BLUE, "looking": _GREY, "idle": _DARK, "fault": _YELLOW,
+    "alarm": _VERMILION, "pass": _BLUE, "looking": _GREY, "idle": _DARK,
+    "camera_fault": _YELLOW, "software_fault": _YELLOW,
 }
+_LOUD = ("alarm", "camera_fault", "software_fault")
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -54,7 +56,8 @@ class PersonView:
 
 @dataclass(frozen=True, slots=True)
 class GateStatus:
-    """The banner: ``state`` is "alarm", "pass", "looking", "idle" or "fault".
+    """The banner: ``state`` is "alarm", "pass", "looking", "idle", "camera_fault" or
+    "software_fault".
 
     ``text`` follows the state's word; ``frames_per_second`` None leaves the speed out.
     """
@@ -131,9 +134,11 @@ def _draw_banner(image: Image, status: GateStatus, unit: float) -> None:
     flat = np.empty_like(strip)
     flat[:] = color
     # The alarm is solid; everything else lets the scene through.
-    share = 0.95 if status.state in ("alarm", "fault") else 0.75
+    loud = status.state in _LOUD
+    share = 0.95 if loud else 0.75
     image[:height] = cv2.addWeighted(flat, share, strip, 1 - share, 0)
-    word = status.state.upper() if status.state in ("alarm", "fault") else status.state
+    word = status.state.replace("_", " ")
+    word = word.upper() if loud else word
     scale = 0.62 * unit
     base = round(height * 0.70)
     pad = round(8 * unit)

@@ -38,7 +38,7 @@ def test_every_state_has_a_pattern(table):
         (GateState.LOOKING, False, False),
         (GateState.PASS, False, False),
         (GateState.ALARM, True, True),
-        (GateState.FAULT, False, True),
+        (GateState.CAMERA_FAULT, False, True),
     ],
 )
 def test_pins_follow_the_state(pins, state, buzzer_on, led_on):

@@ -72,7 +72,7 @@ def test_each_fault_is_shown_and_told_and_so_is_its_end(go, behaviour, fault):
     assert [(e.event, e.fault) for e in told] == [
         ("camera_fault", fault), ("camera_recovered", fault),
     ]
-    assert output.states[2:5] == [GateState.ALARM, GateState.FAULT, GateState.IDLE]
+    assert output.states[2:5] == [GateState.ALARM, GateState.CAMERA_FAULT, GateState.IDLE]
     assert outcome.error is None and f"in all: {fault}" in outcome.remarks[0]
 
 
@@ -84,7 +84,7 @@ def test_an_alarm_is_silent_during_a_fault_and_nobody_is_judged_by_what_was_befo
         "person_left", "alarm_ended", "camera_fault", "camera_recovered",
     ]
     blind = [s for t, s in output.shown if events[fault].time < t < events[back].time]
-    assert set(blind) == {GateState.FAULT}
+    assert set(blind) == {GateState.CAMERA_FAULT}
     again = next(e for e in events[back:] if e.event == "person_judged")
     assert again.person == 2 and again.time - events[back].time > 0.2
     assert outcome.alarms[0][1] == events[fault].time
@@ -93,16 +93,16 @@ def test_an_alarm_is_silent_during_a_fault_and_nobody_is_judged_by_what_was_befo
 def test_a_masked_face_does_not_keep_the_door_green_through_a_fault(go):
     _, _, output = go([(4, "picture"), (8, "freeze"), (30, "picture")], face="mask")
     after_pass = output.states[output.states.index(GateState.PASS) + 1 :]
-    assert after_pass[:2] == [GateState.FAULT, GateState.IDLE]
+    assert after_pass[:2] == [GateState.CAMERA_FAULT, GateState.IDLE]
 
 
 def test_a_lasting_fault_is_shown_anew_before_the_outputs_limit(go):
     _, _, output = go([(2, "picture"), (60, "black")], limits=Limits(seconds=40))
-    shown = [t for t, state in output.shown if state is GateState.FAULT]
+    shown = [t for t, state in output.shown if state is GateState.CAMERA_FAULT]
     assert 8 <= len(shown) <= 10
     assert max(b - a for a, b in itertools.pairwise(shown)) < _SHOWN_ANEW + 0.5
     # The shortest limit an output is given is that of the shortest alarm, and a margin.
-    pattern = LED[GateState.FAULT]
+    pattern = LED[GateState.CAMERA_FAULT]
     on, off, repeats = pattern.times(6.0)
     assert repeats * (on + off) >= _SHOWN_ANEW
 
@@ -127,7 +127,7 @@ def test_limits_and_a_reason_to_stop_end_a_run_during_a_fault(go):
     reasons = iter([""] * 30 + ["stopped by SIGTERM"] * 3)
     outcome, _, output = go(dead, limits=Limits(), stop=lambda: next(reasons))
     assert outcome.ended == "stopped by SIGTERM"
-    assert output.states[-2:] == [GateState.FAULT, GateState.IDLE]
+    assert output.states[-2:] == [GateState.CAMERA_FAULT, GateState.IDLE]
 
 
 def test_a_camera_that_was_never_there_is_waited_for_and_the_wait_can_be_ended(
@@ -147,7 +147,7 @@ def test_a_camera_that_was_never_there_is_waited_for_and_the_wait_can_be_ended(
     assert time.monotonic() - began < 5
     assert (outcome.ended, outcome.frames) == ("stopped by SIGTERM", 0)
     assert events[0].detail == "door: no such camera; plug it in"
-    assert output.states == [GateState.FAULT, GateState.IDLE]
+    assert output.states == [GateState.CAMERA_FAULT, GateState.IDLE]
 
 
 def test_a_driver_that_hangs_stalls_the_camera_and_not_the_gate(detector, classifier, painted):
@@ -170,7 +170,7 @@ def test_a_driver_that_hangs_stalls_the_camera_and_not_the_gate(detector, classi
     )
     told = [(e.event, e.fault) for e in events if e.event.startswith("camera")]
     assert told == [("camera_fault", "stalled"), ("camera_recovered", "stalled")]
-    assert output.states[-2:] == [GateState.FAULT, GateState.IDLE]
+    assert output.states[-2:] == [GateState.CAMERA_FAULT, GateState.IDLE]
     assert outcome.remarks[0].startswith("the camera was at fault once, ")
 
 

@@ -23,7 +23,8 @@ from edge.gate.policy import PolicySettings
 from edge.gate.tracker import TrackerSettings
 from edge.gate.zone import parse_zone
 from edge.modelfile import LABELS, ModelFile, read_model, released_model
-from edge.report.events import Event, EventLog, event_words
+from edge.observers import Teller
+from edge.report.events import EventLog
 from edge.report.film import Film
 from edge.report.summary import PinRecord, Summary, summary_text, summary_values
 from edge.service import Limits, Outcome, run
@@ -103,11 +104,6 @@ def run_gate(options: Mapping[str, Any], stop: Callable[[], str]) -> None:
         if log is not None:
             stack.callback(log.close)
 
-        def on_event(event: Event) -> None:
-            if log is not None:
-                log.write(event)
-            say(event_words(event))
-
         outcome = run(
             source,
             detector,
@@ -115,7 +111,7 @@ def run_gate(options: Mapping[str, Any], stop: Callable[[], str]) -> None:
             outputs,
             settings,
             film=film,
-            on_event=on_event,
+            observer=Teller(log, say),
             limits=Limits(options["max_frames"], options["seconds"]),
             stop=stop,
         )

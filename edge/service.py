@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from edge.alerts.outputs import Outputs
 from edge.camera.fault import Fault
-from edge.camera.frame import Source, remarks_of
+from edge.camera.frame import Frame, Source, remarks_of
 from edge.errors import MaskgateError
 from edge.gate import decision
 from edge.gate.policy import GateState
@@ -36,6 +36,40 @@ class Limits:
 
     frames: int | None = None
     seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the gate uses from the next frame on; None is what it used before.
+
+    *detail* says in words what changed.
+    """
+
+    detail: str
+    detector: Detector | None = None
+    classifier: Classifier | None = None
+    settings: Settings | None = None
+
+
+class Observer:
+    """Learns of every step, in the loop's own thread, after the outputs have shown it.
+
+    What a step takes delays the next frame, so each method returns at once; what is slow, a
+    disk or a network, belongs on a thread of its own.  This one does nothing: override what
+    matters.  *now* is in seconds of the source's time.
+    """
+
+    def seen(self, frame: Frame, scene: Scene, now: float) -> None:
+        """A fresh frame was processed."""
+
+    def blind(self, fault: Fault, now: float) -> None:
+        """The camera is at *fault*, and still is."""
+
+    def waiting(self) -> None:
+        """Nothing has come from a camera yet, and it is too early to call that a fault."""
+
+    def event(self, event: Event) -> None:
+        """Something happened that a journal would keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +104,10 @@ def run(
     settings: Settings,
     *,
     film: Film | None = None,
-    on_event: Callable[[Event], None] = lambda event: None,
+    observer: Observer | None = None,
     limits: Limits = Limits(),
     stop: Callable[[], str] = lambda: "",
+    change: Callable[[], Change | None] = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
     time_of_day: Callable[[], datetime.time] = lambda: datetime.datetime.now().time(),
 ) -> Outcome:
@@ -80,12 +115,14 @@ def run(
 
     While a camera is at fault the outputs show that, and nobody is there: whoever was seen
     before has left, and is judged anew by what is seen afterwards.  *time_of_day* is the local
-    time, for quiet hours.
+    time, for quiet hours.  *change* is asked between two frames: no frame is lost, and people
+    stay who they are.
 
     Whatever happens, outputs are off, the film is finished and the source is closed when this
     returns or raises.  An error that maskgate raises on purpose is returned in the outcome,
     so that what was seen until then is not lost; anything else is a bug and raised.
     """
+    observer = observer or Observer()
     stopwatch = Stopwatch(clock)
     watch = Watch(detector, classifier, settings, stopwatch)
     alarms = _Alarms()
@@ -99,7 +136,7 @@ def run(
     def tell(scene: Scene) -> None:
         alarms.note(scene.events)
         for event in scene.events:
-            on_event(event)
+            observer.event(event)
 
     try:
         with outputs:
@@ -107,6 +144,8 @@ def run(
                 stopwatch.start()
                 seen = source.read(wait)
                 if seen is None:
+                    if source.live:
+                        observer.waiting()
                     ended = stop() or ("" if source.live else "to its end")
                     continue
                 first = seen.timestamp if first is None else first
@@ -120,20 +159,27 @@ def run(
                     outputs.show(GateState.CAMERA_FAULT, faults.shown_since(now))
                     if faults.note(seen, now):
                         tell(watch.end(now))
-                        on_event(
+                        observer.event(
                             Event(now, "camera_fault", fault=seen.name, detail=seen.detail)
                         )
+                    observer.blind(seen, now)
                     ended = stop()
                     continue
                 recovered = faults.over(now)
                 stopwatch.lap("capture")
+                changed = change()
+                if changed is not None:
+                    settings = changed.settings or settings
+                    watch.use(changed.detector, changed.classifier, settings)
+                    observer.event(Event(now, "model_changed", detail=changed.detail))
                 scene = watch.see(seen, now, time_of_day())
                 outputs.show(scene.gate.state, scene.gate.newest_ring, scene.gate.muted)
                 # Told and recorded last: a slow disk or reader must not delay the light.
                 stopwatch.lap("output")
                 if recovered is not None:
-                    on_event(recovered)
+                    observer.event(recovered)
                 tell(scene)
+                observer.seen(seen, scene, now)
                 frames += 1
                 if film is not None:
                     rate = frames / max(clock() - began, 1e-9) if frames > 10 else None

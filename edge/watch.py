@@ -158,6 +158,17 @@ class Watch:
         lap("decide")
         return self.scene
 
+    def use(
+        self,
+        detector: Detector | None = None,
+        classifier: Classifier | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        """Go on with these from the next frame on; whoever is followed stays who they are."""
+        self._detector = detector or self._detector
+        self._classifier = classifier or self._classifier
+        self._settings = settings or self._settings
+
     def end(self, now: float) -> Scene:
         """Return the last scene, in which everyone has left: the source has ended."""
         events = [self._left(person, now) for person in self.scene.people if person.number]

@@ -17,6 +17,7 @@ EventKind = Literal[
     "alarm_ended",
     "camera_fault",
     "camera_recovered",
+    "model_changed",
 ]
 
 _WORDS = {"mask": "mask", "no_mask": "NO MASK", "incorrect": "mask WORN WRONG", "unsure": "unsure"}
@@ -35,7 +36,7 @@ class Event:
     alarm that started in quiet hours.
 
     *fault* is the name of the camera's fault, in one that began or is over; *detail* says more
-    in words.
+    in words, also of a model that takes another's place.
     """
 
     time: float
@@ -88,6 +89,8 @@ def event_words(event: Event) -> str:
         return f"{head}CAMERA FAULT, {event.fault}: {event.detail}"
     if event.event == "camera_recovered":
         return f"{head}camera sees again, {event.detail}"
+    if event.event == "model_changed":
+        return f"{head}MODEL CHANGED: {event.detail}"
     word = _WORDS.get(event.verdict or "unsure", event.verdict)
     if event.event == "person_left":
         return f"{head}{who} left: {word}{f' ({event.lack})' if event.lack else ''}"

@@ -19,6 +19,7 @@ from edge.gate.policy import GateState
 from edge.report.events import event_line, event_words
 from edge.service import _SHOWN_ANEW, Limits, run
 from edge.watch import Settings
+from tests.observers import Told
 
 
 class Recording:
@@ -53,7 +54,7 @@ def go(detector, classifier, painted):
         )
         output = Recording(source.clock)
         events = []
-        options = {"on_event": events.append, "limits": Limits(seconds=20), **options}
+        options = {"observer": Told(events.append), "limits": Limits(seconds=20), **options}
         outcome = run(
             source, detector, classifier, outputs or Outputs([output]), Settings(), **options
         )
@@ -114,7 +115,8 @@ def test_the_buzzer_is_off_when_a_fault_is_told(go, mock_pins):
     def look(event):
         levels.append((event.event, bool(mock_pins.pin(17).state)))
 
-    go([(4, "picture"), (6, "unplug"), (9, "picture")], outputs=Outputs(devices), on_event=look)
+    script = [(4, "picture"), (6, "unplug"), (9, "picture")]
+    go(script, outputs=Outputs(devices), observer=Told(look))
     names = [name for name, _ in levels]
     assert "alarm_started" in names[: names.index("camera_fault")]
     assert ("camera_fault", False) in levels and ("camera_fault", True) not in levels
@@ -142,7 +144,7 @@ def test_a_camera_that_was_never_there_is_waited_for_and_the_wait_can_be_ended(
     began = time.monotonic()
     outcome = run(
         source, detector, classifier, Outputs([output]), Settings(),
-        on_event=events.append, stop=lambda: "stopped by SIGTERM" if events else "",
+        observer=Told(events.append), stop=lambda: "stopped by SIGTERM" if events else "",
     )
     assert time.monotonic() - began < 5
     assert (outcome.ended, outcome.frames) == ("stopped by SIGTERM", 0)
@@ -166,7 +168,7 @@ def test_a_driver_that_hangs_stalls_the_camera_and_not_the_gate(detector, classi
 
     outcome = run(
         source, detector, classifier, Outputs([output]), Settings(),
-        on_event=events.append, stop=stop,
+        observer=Told(events.append), stop=stop,
     )
     told = [(e.event, e.fault) for e in events if e.event.startswith("camera")]
     assert told == [("camera_fault", "stalled"), ("camera_recovered", "stalled")]

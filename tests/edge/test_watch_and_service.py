@@ -12,9 +12,11 @@ from edge.alerts.outputs import Outputs
 from edge.camera.frame import Frame
 from edge.errors import OutputError, SourceError
 from edge.gate.policy import GateState, PolicySettings
+from edge.observers import Observers
 from edge.report.film import Film
-from edge.service import Limits, run
+from edge.service import Change, Limits, Observer, run
 from edge.watch import Settings, Watch
+from tests.observers import Told
 
 
 class Recording:
@@ -45,7 +47,7 @@ def go(detector, classifier, source_of):
         source = source_of(pictures)
         outcome = run(
             source, detector, classifier, Outputs([output]), settings or Settings(),
-            on_event=events.append, **options,
+            observer=Told(events.append), **options,
         )
         assert source.closed
         return outcome, events, output.states
@@ -228,3 +230,41 @@ def test_doubtful_faces_keep_a_person_without_judging(painted, detector, classif
     assert classifier.asked == asked
     assert len(scene.people) == 1 and scene.people[0].track.hits == 60
     assert np.isfinite(scene.people[0].evidence.scores).all()
+
+
+class Sure:
+    """A classifier that is sure of one label whatever it sees."""
+
+    def __init__(self, *probabilities):
+        self.answer = np.array(probabilities, np.float32)
+
+    def probabilities(self, image, boxes):
+        return np.tile(self.answer, (len(boxes), 1))
+
+
+def test_a_model_is_changed_between_two_frames_and_people_stay_who_they_are(go, painted):
+    changes = iter([None] * 30 + [Change("version 2", classifier=Sure(0.98, 0.01, 0.01))])
+    outcome, events, _ = go(
+        [painted(("no_mask", 100, 80, 50))] * 100, change=lambda: next(changes, None)
+    )
+    assert [e.event for e in events][2] == "model_changed" and events[2].detail == "version 2"
+    assert [e.verdict for e in events if e.event == "person_judged"] == ["no_mask", "mask"]
+    assert outcome.frames == 100 and {e.person for e in events if e.person} == {1}
+
+
+def test_observers_learn_of_every_frame_once_it_is_shown(
+    detector, classifier, source_of, painted
+):
+    seen = []
+
+    class Looks(Observer):
+        def seen(self, frame, scene, now):
+            seen.append((frame.sequence, scene.gate.state, output.states[-1]))
+
+    output = Recording()
+    run(
+        source_of([painted(("no_mask", 100, 80, 50))] * 30), detector, classifier,
+        Outputs([output]), Settings(), observer=Observers([Looks(), Observer()]),
+    )
+    assert [sequence for sequence, _, _ in seen] == list(range(30))
+    assert all(state is shown for _, state, shown in seen)

@@ -1,74 +1,17 @@
-"""What each output does in each state of the gate, and all outputs as one."""
+"""All outputs as one, showing one state of the gate."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Protocol
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, TypeVar, runtime_checkable
 
-from edge.errors import OutputError, UsageError
+from edge.errors import OutputError
 from edge.gate.policy import GateState
 
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """On for *on_seconds*, off for *off_seconds*, again and again.
-
-    No time on is off; no time off is steadily on.  Raises UsageError for a negative time.
-    """
-
-    on_seconds: float = 0.0
-    off_seconds: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (self.on_seconds >= 0 and self.off_seconds >= 0):
-            raise UsageError(
-                f"pattern is {self.on_seconds} s on, {self.off_seconds} s off; neither below 0"
-            )
-
-    def times(self, limit: float) -> tuple[float, float, int]:
-        """Return (seconds on, seconds off, repeats) that are over within *limit* seconds."""
-        if self.on_seconds <= 0:
-            return 0.0, 0.0, 0
-        if self.off_seconds <= 0:
-            return limit, 0.0, 1
-        repeats = math.floor((limit + self.off_seconds) / (self.on_seconds + self.off_seconds))
-        if repeats < 1:
-            return limit, self.off_seconds, 1
-        return self.on_seconds, self.off_seconds, repeats
-
-
-OFF = Pattern()
-STEADY = Pattern(on_seconds=math.inf)
-BEEPS = Pattern(on_seconds=0.25, off_seconds=0.25)
-BLIPS = Pattern(on_seconds=0.1, off_seconds=1.9)
-
-BUZZER: Mapping[GateState, Pattern] = MappingProxyType(
-    {
-        GateState.IDLE: OFF,
-        GateState.LOOKING: OFF,
-        GateState.PASS: OFF,
-        GateState.ALARM: BEEPS,
-        GateState.CAMERA_FAULT: OFF,
-        GateState.SOFTWARE_FAULT: OFF,
-        GateState.SHUTDOWN: OFF,
-        GateState.CRASH: OFF,
-    }
-)
-LED: Mapping[GateState, Pattern] = MappingProxyType(
-    {
-        GateState.IDLE: OFF,
-        GateState.LOOKING: OFF,
-        GateState.PASS: OFF,
-        GateState.ALARM: STEADY,
-        GateState.CAMERA_FAULT: BLIPS,
-        GateState.SOFTWARE_FAULT: BLIPS,
-        GateState.SHUTDOWN: OFF,
-        GateState.CRASH: OFF,
-    }
-)
+# Whoever has not shown a state by then hangs in a broken output; the others must not wait for it.
+_PATIENCE = 0.5  # seconds
 
 
 class Output(Protocol):
@@ -84,35 +27,72 @@ class Output(Protocol):
         """
 
     def close(self) -> None:
-        """Switch off and give the hardware back; may be called twice."""
+        """Switch off and give the hardware back; may be called twice.
+
+        What was shown for shutdown or crash may be left behind.
+        """
+
+
+@runtime_checkable
+class Renewable(Protocol):
+    """An output whose limit counts from the last time its state was confirmed."""
+
+    @property
+    def name(self) -> str: ...
+
+    def renew(self) -> None:
+        """Confirm the state that is shown; returns at once."""
 
 
 class Outputs:
     """Several outputs that show one state; a broken one never keeps another from showing it.
 
-    Use it as a context manager: whatever happens inside, every output is switched off.
+    Use it as a context manager: whatever happens inside, every output shows that the gate is
+    shut down, and is closed.  Threads may share it: all outputs show what was said last.
     """
 
     def __init__(self, outputs: Iterable[Output] = ()) -> None:
         self.outputs = tuple(outputs)
+        self._renewable: tuple[Renewable, ...] = tuple(
+            output for output in self.outputs if isinstance(output, Renewable)
+        )
         self._shown: tuple[GateState, float | None, bool] | None = None
+        self._closed = False
+        self._turns = threading.RLock()
 
     def show(self, state: GateState, since: float | None = None, muted: bool = False) -> None:
         """Show *state* on every output, if it, its cause or *muted* is another than before.
 
         *since* tells one cause from the next, such as when the newest offender began to ring:
-        another one starts the outputs' limits anew.  While *muted* there is no sound.  Raises
-        OutputError, naming each output that failed, after all were tried.
+        another one starts the outputs' limits anew.  While *muted* there is no sound.  To show
+        the same again confirms it: a light goes out when nobody does for longer than its limit.
+        After :meth:`close` nothing is shown any more.  Raises OutputError, naming each output
+        that failed, after all were tried.
         """
-        if (state, since, muted) == self._shown:
-            return
-        self._shown = (state, since, muted)
-        self._each("show", lambda output: output.show(state, muted))
+        with self._turn():
+            if self._closed:
+                return
+            if (state, since, muted) == self._shown:
+                failed = _each(self._renewable, "show", lambda output: output.renew())
+            else:
+                self._shown = (state, since, muted)
+                failed = _each(self.outputs, "show", lambda output: output.show(state, muted))
+        _raise(failed)
 
     def close(self) -> None:
-        """Switch everything off.  Raises OutputError, after all were tried, for what failed."""
-        self._shown = None
-        self._each("switch off", lambda output: output.close())
+        """Show SHUTDOWN, then close everything; may be called twice.
+
+        Raises OutputError, after all were tried, for what failed.
+        """
+        failed = []
+        with self._turn():
+            if not self._closed:
+                self._closed = True
+                failed = _each(
+                    self.outputs, "show", lambda output: output.show(GateState.SHUTDOWN)
+                )
+            failed += _each(self.outputs, "switch off", lambda output: output.close())
+        _raise(failed)
 
     def __enter__(self) -> Outputs:
         return self
@@ -120,12 +100,30 @@ class Outputs:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _each(self, what: str, do: Callable[[Output], None]) -> None:
-        failed = []
-        for output in self.outputs:
-            try:
-                do(output)
-            except Exception as error:  # one broken output must not keep the others on
-                failed.append(f"{output.name}: cannot {what} ({type(error).__name__}: {error})")
-        if failed:
-            raise OutputError("; ".join(failed))
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        mine = self._turns.acquire(timeout=_PATIENCE)
+        try:
+            yield
+        finally:
+            if mine:
+                self._turns.release()
+
+
+T = TypeVar("T", Output, Renewable)
+
+
+def _each(outputs: Iterable[T], what: str, do: Callable[[T], None]) -> list[str]:
+    """Do something with each of *outputs*; return what went wrong."""
+    failed = []
+    for output in outputs:
+        try:
+            do(output)
+        except Exception as error:  # one broken output must not keep the others on
+            failed.append(f"{output.name}: cannot {what} ({type(error).__name__}: {error})")
+    return failed
+
+
+def _raise(failed: list[str]) -> None:
+    if failed:
+        raise OutputError("; ".join(failed))

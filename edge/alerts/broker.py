@@ -1,0 +1,94 @@
+"""How a broker is reached: paho's client made from the settings, and its failures in words."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.errors import OutputError
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import Client
+
+    from edge.alerts.mqtt import MqttSettings
+
+_CONNECT_SECONDS = 5.0
+# The courier has one message under way; paho holds no more than the few that came too late.
+_MOST_QUEUED = 10
+_LONGEST_PASSWORD = 4096
+
+
+def client_for(
+    settings: MqttSettings, gate: str, availability: str, retry: tuple[int, int]
+) -> Client:
+    """Return a client that is not connected yet, whose last will is ``offline``.
+
+    *retry* are the shortest and the longest pause between tries, in seconds.  Raises OutputError
+    when a file that is needed cannot be read, or paho-mqtt is not installed.
+    """
+    try:
+        from paho.mqtt.client import Client
+        from paho.mqtt.enums import CallbackAPIVersion
+    except ModuleNotFoundError:
+        raise OutputError(
+            "MQTT needs paho-mqtt 2, which is not installed; install it with: "
+            "pip install 'paho-mqtt>=2.1'"
+        ) from None
+    client = Client(CallbackAPIVersion.VERSION2, client_id=f"maskgate-{gate}")
+    if settings.username:
+        client.username_pw_set(settings.username, password(settings.password_file))
+    if settings.tls:
+        try:
+            client.tls_set(ca_certs=settings.ca_file or None)
+        except (OSError, ssl.SSLError) as error:
+            raise OutputError(
+                f"ca_file {settings.ca_file} cannot be used ({error.strerror or error}); "
+                "name a PEM file with the certificate of who signed the broker's"
+            ) from None
+    client.connect_timeout = _CONNECT_SECONDS
+    client.reconnect_delay_set(*retry)
+    client.max_queued_messages_set(_MOST_QUEUED)
+    client.will_set(availability, "offline", qos=1, retain=True)
+    return client
+
+
+def password(file: str) -> str | None:
+    """Return the first line of *file*, None where *file* is ``""``.
+
+    Raises OutputError when it cannot be read or has no first line.
+    """
+    if not file:
+        return None
+    try:
+        with Path(file).open(encoding="utf-8") as opened:
+            line = opened.readline(_LONGEST_PASSWORD).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise OutputError(
+            f"password_file {file} cannot be read ({reason}); the service's user must be able to"
+        ) from None
+    if not line:
+        raise OutputError(f"password_file {file} has an empty first line; write the password there")
+    return line
+
+
+def why_not(error: BaseException | None) -> str:
+    """Return in words why there was no connection."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}; check ca_file and host"
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS there: {error.reason or error}; check tls and port"
+    if isinstance(error, ConnectionResetError):
+        return "it hangs up; check tls and port"
+    if isinstance(error, TimeoutError):
+        return "no answer; check host and port, and the firewall"
+    return str(getattr(error, "strerror", None) or error or "no connection")
+
+
+def why_refused(reason: str, settings: MqttSettings) -> str:
+    """Return in words why the broker, which answered *reason*, does not want the gate."""
+    if not any(word in reason.lower() for word in ("authori", "password")):
+        return f"it refuses: {reason}"
+    who = f"user {settings.username!r}" if settings.username else "a client without username"
+    return f"it refuses {who}: {reason}; check username and password_file"

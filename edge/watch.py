@@ -49,9 +49,13 @@ class FoundFaces(Protocol):
 
 
 class Detector(Protocol):
-    """Finds the faces in a picture, also those it is little sure of."""
+    """Finds the faces in a picture, also those it is little sure of.
 
-    def detect(self, image: Image) -> FoundFaces: ...
+    *small* is the same picture with fewer pixels; what is found in it is told in pixels of
+    *image*.  A detector for sources that never give one may do without it.
+    """
+
+    def detect(self, image: Image, small: Image | None = None) -> FoundFaces: ...
 
 
 class Classifier(Protocol):
@@ -134,7 +138,8 @@ class Watch:
         hard cut everyone is somebody new.
         """
         lap = self._stopwatch.lap
-        found = self._detector.detect(frame.image)
+        pictures = (frame.image,) if frame.small is None else (frame.image, frame.small)
+        found = self._detector.detect(*pictures)
         self.faces += int(np.count_nonzero(found.scores >= self._settings.tracker.start_score))
         lap("detect")
         if self._cut(frame.image):
@@ -244,15 +249,14 @@ class Watch:
         ]
         before = self.scene.gate
         gate = policy.update(before, present, now, settings.policy, at)
-        if gate.state is not before.state:
-            if before.state is GateState.ALARM:
-                events.append(Event(now, "alarm_ended"))
-            if gate.state is GateState.ALARM:
-                ringing = [p for p in people if p.number in gate.rings]
-                events += [
-                    replace(_event(p, "alarm_started", now), muted=gate.muted)
-                    for p in ringing[:1]
-                ]
+        if before.state is GateState.ALARM and gate.state is not GateState.ALARM:
+            events.append(Event(now, "alarm_ended"))
+        began = gate.rings.keys() - before.rings.keys()
+        kind: EventKind = "person_rings" if before.state is GateState.ALARM else "alarm_started"
+        for person in people:
+            if person.number in began:
+                events.append(replace(_event(person, kind, now), muted=gate.muted))
+                kind = "person_rings"
         self.scene = Scene(tuple(people), gate, tuple(events), size)
 
     def _left(self, person: Person, now: float) -> Event:

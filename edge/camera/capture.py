@@ -23,9 +23,13 @@ class Capture(Protocol):
 
 
 class CaptureDevice:
-    """An open *capture*; its pictures are colour, in BGR order, whatever the camera is."""
+    """An open *capture*; its pictures are colour, in BGR order, whatever the camera is.
 
-    def __init__(self, capture: Capture) -> None:
+    *remarks* are what a person should know of it.
+    """
+
+    def __init__(self, capture: Capture, remarks: tuple[str, ...] = ()) -> None:
+        self.remarks = remarks
         self._capture = capture
         rate = float(capture.get(cv2.CAP_PROP_FPS))
         self.frames_per_second = rate if 1 <= rate <= 240 else None

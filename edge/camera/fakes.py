@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from edge.camera.frame import Frame
 from edge.camera.health import Health, Tolerance
 from edge.camera.keeper import Backoff, Keeper
 from edge.camera.scripted import Script, ScriptedCamera
+from edge.vision.crop import Image
 
 _REMEMBERED = 1000
 _TICK = 0.1  # seconds
@@ -68,7 +70,7 @@ class SteppedSource:
             self._remember()
             if taken is not None:
                 self._sequence += 1
-                return Frame(*taken, self._sequence - 1)
+                return Frame(taken.image, taken.at, self._sequence - 1, small=taken.small)
             fault = self.health.fault
             if self.now >= until or (fault is not None and len(self.history) > changes):
                 return fault and replace(fault, timestamp=self.now)
@@ -86,8 +88,8 @@ class FakeVideo:
     """Stands in for ``cv2`` where a camera is opened through it.
 
     *backends* are those it was built with, *opens* whether anything can be opened, *rate* what
-    a camera says of its frames per second.  *calls* are the arguments of each ``VideoCapture``,
-    of each "set", and "release".
+    a camera says of its frames per second, *sends* of its pixel format.  *calls* are the
+    arguments of each ``VideoCapture``, of each "set", and "release".
     """
 
     def __init__(
@@ -96,11 +98,13 @@ class FakeVideo:
         *,
         opens: bool = True,
         rate: float = 25.0,
+        sends: str = "",
     ) -> None:
         self.calls: deque[tuple[Any, ...]] = deque(maxlen=_REMEMBERED)
         self.videoio_registry = SimpleNamespace(hasBackend=lambda backend: backend in backends)
         self._opens = opens
         self._rate = rate
+        self._sends = sends
 
     def __getattr__(self, name: str) -> Any:
         """Return OpenCV's own constant *name*."""
@@ -108,23 +112,27 @@ class FakeVideo:
 
     def VideoCapture(self, *arguments: Any) -> FakeCapture:
         self.calls.append(arguments)
-        return FakeCapture(self.calls, self._opens, self._rate)
+        return FakeCapture(self.calls, self._opens, self._rate, self._sends)
 
 
 class FakeCapture:
     """What :class:`FakeVideo` opens: pictures of noise, a hundred a second."""
 
-    def __init__(self, calls: deque[tuple[Any, ...]], opens: bool, rate: float) -> None:
+    def __init__(
+        self, calls: deque[tuple[Any, ...]], opens: bool, rate: float, sends: str
+    ) -> None:
         self._calls = calls
         self._opens = opens
         self._rate = rate
+        self._sends = sends
         self._noise = np.random.default_rng(0)
 
     def isOpened(self) -> bool:
         return self._opens
 
     def get(self, which: int) -> float:
-        return self._rate if which == cv2.CAP_PROP_FPS else 0.0
+        fourcc = int.from_bytes(self._sends.encode(), "little")
+        return {cv2.CAP_PROP_FPS: self._rate, cv2.CAP_PROP_FOURCC: float(fourcc)}.get(which, 0.0)
 
     def set(self, which: int, value: float) -> bool:
         self._calls.append(("set", which, value))
@@ -141,18 +149,39 @@ class FakeCapture:
 class FakePicamera2:
     """Stands in for the modules picamera2 and libcamera, with *cameras* of them plugged in.
 
-    They see a red wall, and give it in the order of bytes that the format asked for has.
-    *calls* are the names of what was called, with the arguments.
+    They see a red wall, and give it in the order of bytes that the format asked for has; the
+    small stream in YUV of limited range, each row padded to a multiple of 64 bytes.  *lacks* are
+    controls that the cameras do not have, and *small* may spoil what the small stream gives: it
+    gets the array and returns another.
+
+    *calls* are the names of what was called, with the arguments.  *taken* and *released* count
+    requests: one that is not released is a buffer lost, and with six lost a real camera stops.
+    While *stalled* no picture comes; as in picamera2 a read that gave up then stays in the
+    queue, and stopping would wait behind it for ever: here it raises RuntimeError.
     """
 
-    def __init__(self, cameras: int = 1) -> None:
+    def __init__(
+        self,
+        cameras: int = 1,
+        *,
+        lacks: tuple[str, ...] = (),
+        small: Callable[[Any], Any] = lambda yuv: yuv,
+    ) -> None:
         self.calls: deque[tuple[Any, ...]] = deque(maxlen=_REMEMBERED)
+        self.taken = 0
+        self.released = 0
+        self.stalled = False
+        self.small = small
+        self.controls = {name: r for name, r in _CONTROLS.items() if name not in lacks}
         self._cameras = cameras
 
     def load(self, name: str) -> Any:
         """Import *name*, one of the two modules."""
         if name == "libcamera":
-            return SimpleNamespace(Transform=lambda **turns: ("Transform", turns))
+            return SimpleNamespace(
+                Transform=lambda **turns: ("Transform", turns),
+                ColorSpace=SimpleNamespace(Smpte170m=lambda: "Smpte170m"),
+            )
         return SimpleNamespace(Picamera2=self)
 
     def global_camera_info(self) -> list[dict[str, object]]:
@@ -160,38 +189,106 @@ class FakePicamera2:
 
     def __call__(self, number: int) -> FakePiCamera:
         self.calls.append(("Picamera2", number))
-        return FakePiCamera(self.calls)
+        return FakePiCamera(self)
 
 
 class FakePiCamera:
     """What :class:`FakePicamera2` opens."""
 
-    def __init__(self, calls: deque[tuple[Any, ...]]) -> None:
-        self._calls = calls
-        self._main: dict[str, Any] = {}
-        self._noise = np.random.default_rng(0)
+    def __init__(self, owner: FakePicamera2) -> None:
+        self.owner = owner
+        self.noise = np.random.default_rng(0)
+        self._configuration: dict[str, Any] = {}
+        self._waiting = 0
+
+    @property
+    def camera_controls(self) -> dict[str, tuple[float, float, float]]:
+        return self.owner.controls
 
     def create_video_configuration(self, **options: Any) -> dict[str, Any]:
         return options
 
     def configure(self, configuration: dict[str, Any]) -> None:
-        self._calls.append(("configure", configuration))
-        self._main = configuration["main"]
+        self.owner.calls.append(("configure", configuration))
+        main, lores = configuration["main"], configuration.get("lores")
+        for name in configuration["controls"]:
+            if name not in self.owner.controls:
+                raise RuntimeError(f"Control {name} is not advertised by libcamera")
+        if lores is not None and (np.array(lores["size"]) > main["size"]).any():
+            raise RuntimeError("lores stream dimensions may not exceed main stream")
+        self._configuration = configuration
+
+    def stream_configuration(self, name: str) -> dict[str, Any]:
+        return dict(self._configuration[name])
 
     def start(self) -> None:
-        self._calls.append(("start",))
+        self.owner.calls.append(("start",))
 
-    def capture_array(self, name: str, wait: float) -> Any:
-        self._calls.append(("capture_array", name, wait))
+    def capture_request(self, wait: float) -> FakeRequest:
+        self.owner.calls.append(("capture_request", wait))
         time.sleep(0.01)
-        width, height = self._main["size"]
-        image = self._noise.integers(0, 30, (height, width, 3), np.uint8)
-        # libcamera's names run from the last byte to the first.
-        image[:, :, {"RGB888": 2, "BGR888": 0}[self._main["format"]]] += 200
-        return image
+        if self.owner.stalled:
+            self._waiting += 1
+            raise TimeoutError
+        self.owner.taken += 1
+        return FakeRequest(self)
+
+    def cancel_all_and_flush(self) -> None:
+        self.owner.calls.append(("cancel_all_and_flush",))
+        self._waiting = 0
 
     def stop(self) -> None:
-        self._calls.append(("stop",))
+        if self._waiting:
+            raise RuntimeError(f"{self._waiting} reads wait in the queue; stopping would hang")
+        self.owner.calls.append(("stop",))
 
     def close(self) -> None:
-        self._calls.append(("close",))
+        self.owner.calls.append(("close",))
+
+
+class FakeRequest:
+    """One moment of a :class:`FakePiCamera`, in a buffer that has to be given back."""
+
+    def __init__(self, camera: FakePiCamera) -> None:
+        self._camera = camera
+        self._held = True
+
+    def make_array(self, name: str) -> Any:
+        if not self._held:
+            raise RuntimeError("the request was released")
+        stream = self._camera.stream_configuration(name)
+        width, height = stream["size"]
+        image = self._camera.noise.integers(0, 30, (height, width, 3), np.uint8)
+        if stream["format"] == "YUV420":
+            image[:, :, 2] += 200
+            return self._camera.owner.small(_padded_yuv(image))
+        # libcamera's names run from the last byte to the first.
+        image[:, :, {"RGB888": 2, "BGR888": 0}[stream["format"]]] += 200
+        return image
+
+    def release(self) -> None:
+        if not self._held:
+            raise RuntimeError("the request was released twice")
+        self._held = False
+        self._camera.owner.released += 1
+
+
+# Least, greatest and usual value of what a Camera Module 3 on a Raspberry Pi 5 offers.
+_CONTROLS: dict[str, tuple[float, float, float]] = {
+    "FrameDurationLimits": (8_000, 200_000, 33_333),
+    "ExposureTime": (26, 112_015, 20_000),
+    "AnalogueGain": (1.0, 16.0, 1.0),
+    "ExposureValue": (-8.0, 8.0, 0.0),
+    "AeMeteringMode": (0, 3, 0),
+    "AwbMode": (0, 7, 0),
+    "HdrMode": (0, 4, 0),
+    "AfMode": (0, 2, 0),
+    "AfTrigger": (0, 1, 0),
+    "LensPosition": (0.0, 15.0, 1.0),
+}
+
+
+def _padded_yuv(image: Image) -> Image:
+    """Return *image* (H, W, 3) BGR as planar YUV 4:2:0, rows padded to 64 bytes with white."""
+    wide = np.pad(image, ((0, 0), (0, -image.shape[1] % 64), (0, 0)), constant_values=255)
+    return np.asarray(cv2.cvtColor(wide, cv2.COLOR_BGR2YUV_I420), np.uint8)

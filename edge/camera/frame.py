@@ -8,6 +8,9 @@ from typing import Protocol
 from edge.camera.fault import Fault
 from edge.vision.crop import Image
 
+# Hardware rounds the small picture's sides; more than this, and faces in it are stretched.
+_SAME_SHAPE = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -17,12 +20,18 @@ class Frame:
     goes back: the monotonic clock for a camera, the film's own time for a file.  *sequence*
     counts the frames the source has seen, from 0; a gap in it means that frames were dropped.
     *name* is the picture's file name where it came out of a folder, else empty.
+
+    *small* is the same scene at the same moment with fewer pixels, where the camera's hardware
+    makes one: a detector that shrinks pictures anyway then has nothing to shrink.  Its
+    proportions are those of *image* within a tenth; what is found in it is told in pixels of
+    *image*.
     """
 
     image: Image
     timestamp: float
     sequence: int
     name: str = ""
+    small: Image | None = None
 
 
 class Source(Protocol):
@@ -55,6 +64,15 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Give the device or the file back, in bounded time; may be called twice."""
+
+
+def same_scene(size: tuple[int, int], small: tuple[int, int]) -> bool:
+    """Return whether a picture of the (width, height) *small* may show what one of *size* does.
+
+    It is no larger either way, and of the same proportions within a tenth.
+    """
+    across, down = small[0] / size[0], small[1] / size[1]
+    return max(across, down) <= 1 and abs(across / down - 1) <= _SAME_SHAPE
 
 
 def remarks_of(source: Source) -> tuple[str, ...]:

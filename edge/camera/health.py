@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from edge.camera.fault import Fault, FaultName
+from edge.camera.frame import same_scene
 from edge.errors import MaskgateError, UsageError
 from edge.vision.crop import Image
 
@@ -95,6 +96,10 @@ def glance_at(image: Image) -> Glance:
     )
 
 
+# (width, height) of a picture, and of the small one beside it if there is one.
+Sizes = tuple[tuple[int, int], tuple[int, int] | None]
+
+
 class Health:
     """What is known about the camera *name*; *fault* is None while it is well.
 
@@ -112,7 +117,7 @@ class Health:
         self._lock = threading.Lock()
         self._since: dict[FaultName, float] = {}
         self._recent: deque[int] = deque(maxlen=_REMEMBERED)
-        self._size: tuple[int, int] | None = None
+        self._size: Sizes | None = None
         # When something that could be a picture came last, None while the camera is closed.
         self._heard_at: float | None = None
         self._opened = False
@@ -159,15 +164,17 @@ class Health:
             # Some drivers give up a read by themselves after many seconds: that was the stall.
             self._silent(now)
 
-    def picture(self, image: object, now: float) -> bool:
+    def picture(self, image: object, now: float, small: object = None) -> bool:
         """Note what a read gave; return whether it is a picture worth looking at.
+
+        *small* is the same picture with fewer pixels, None from a camera that gives none.
 
         A repeated or a black picture is not, even before it becomes a fault: it is no news
         about anyone.
         """
         with self._lock:
             self._heard_at = now
-            found = self._examine(image)
+            found = self._examine(image, small)
             if found is not None:
                 self._trouble(*found, now)
                 return False
@@ -181,16 +188,18 @@ class Health:
         with self._lock:
             self._silent(now)
 
-    def _examine(self, image: object) -> tuple[FaultName, str] | None:
-        """Return the name of the trouble with *image* and its description; None for none."""
-        what = _no_picture(image)
+    def _examine(self, image: object, small: object) -> tuple[FaultName, str] | None:
+        """Return the name of the trouble with a picture and its description; None for none."""
+        what = _no_picture(image) or (_no_picture(small) if small is not None else "")
         if what or not isinstance(image, np.ndarray):
             return "garbage", f"delivers {what}, no picture; {self._advice}"
-        size = (image.shape[1], image.shape[0])
+        size = _size(image), _size(small) if isinstance(small, np.ndarray) else None
         if self._size not in (None, size):
             assert self._size is not None
-            ours, theirs = (f"{width}x{height}" for width, height in (self._size, size))
+            ours, theirs = _size_words(self._size), _size_words(size)
             return "wrong size", f"delivers {theirs} pixels after {ours}; {self._advice}"
+        if size[1] is not None and not same_scene(size[0], size[1]):
+            return "wrong size", f"delivers {_size_words(size)} pixels, two scenes; {self._advice}"
         glance = glance_at(image)
         if glance.black:
             return "black", "the picture is black; uncover the lens, or switch on a light"
@@ -227,6 +236,14 @@ class Health:
         self.fault = Fault(name, detail, since, now)
         # Whoever uncovers the lens should not have to wait for the next opening.
         self.must_reopen = name != "black"
+
+
+def _size(image: Image) -> tuple[int, int]:
+    return image.shape[1], image.shape[0]
+
+
+def _size_words(size: Sizes) -> str:
+    return " with ".join(f"{width}x{height}" for width, height in filter(None, size))
 
 
 def _no_picture(image: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from edge.camera.health import Health
@@ -17,6 +18,26 @@ _SETTLED = 10.0  # seconds
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What a camera with two streams gives: a picture, and the same one with fewer pixels.
+
+    Both are whatever the driver made of them; nobody has looked at them yet.
+    """
+
+    image: Any
+    small: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A picture worth looking at, when it came, in seconds, and a smaller one if there is one."""
+
+    image: Image
+    at: float
+    small: Image | None = None
+
+
 class Device(Protocol):
     """An open camera.  Only the thread that opened it touches it, also to close it: closing a
     camera while a read hangs crashes OpenCV."""
@@ -28,7 +49,8 @@ class Device(Protocol):
     def read(self) -> Any:
         """Wait for the next picture and return it, (H, W, 3) uint8 BGR; None when it fails.
 
-        May hang, and may raise what it likes.
+        A :class:`Pair` of such pictures from a camera that gives two.  May hang, and may raise
+        what it likes.
         """
 
     def close(self) -> None: ...
@@ -57,7 +79,8 @@ class Keeper:
 
     It never gives up.  *blocked_since* is when the call into the driver began that has not
     come back, None between calls.  Once *abandoned* is set, what still comes back counts no
-    more.  *clock* gives seconds, *pause* waits so many of them.
+    more.  *remarks* is what the camera that was opened last wants told.  *clock* gives seconds,
+    *pause* waits so many of them.
     """
 
     def __init__(
@@ -72,6 +95,7 @@ class Keeper:
         self.abandoned = False
         self.was_open = False
         self.frames_per_second: float | None = None
+        self.remarks: tuple[str, ...] = ()
         self._open_device = open_device
         self._health = health
         self._backoff = backoff
@@ -80,27 +104,28 @@ class Keeper:
         self._device: Device | None = None
         self._well_since: float | None = None
 
-    def step(self) -> tuple[Image, float] | None:
+    def step(self) -> Taken | None:
         """Do one thing that may take long: pause and open, or read.
 
-        Returns a picture worth looking at and when it came, or None.
+        Returns a picture worth looking at, or None.
         """
         if self._device is None:
             self._open()
             return None
         why = "delivers no pictures"
         try:
-            image = self._calling(self._device.read)
+            given = self._calling(self._device.read)
         except Exception as error:  # drivers raise what they like
-            image, why = None, f"cannot be read ({type(error).__name__}: {error})"
+            given, why = None, f"cannot be read ({type(error).__name__}: {error})"
         if self.abandoned:
             return None
         now = self._clock()
+        image, small = (given.image, given.small) if isinstance(given, Pair) else (given, None)
         if image is None:
             self._health.failed(why, now)
-        elif self._health.picture(image, now):
+        elif self._health.picture(image, now, small):
             self._settle(now)
-            return image, now
+            return Taken(image, now, small)
         if self._health.must_reopen:
             self.close()
         else:
@@ -132,6 +157,7 @@ class Keeper:
                 self._health.not_opened(error, self._clock())
             return
         self.frames_per_second = self._device.frames_per_second
+        self.remarks = tuple(getattr(self._device, "remarks", ()))
         self.was_open = True
         if not self.abandoned:
             self._health.opened(self._clock())

@@ -10,9 +10,8 @@ from dataclasses import replace
 from edge.camera.fault import Fault
 from edge.camera.frame import Frame
 from edge.camera.health import Health, Tolerance
-from edge.camera.keeper import Backoff, Device, Keeper
+from edge.camera.keeper import Backoff, Device, Keeper, Taken
 from edge.errors import SourceError
-from edge.vision.crop import Image
 
 # Longer than a driver that will come back takes: OpenCV gives up a V4L2 read after 10 seconds,
 # and we let it try a network camera for as long.
@@ -84,11 +83,13 @@ class SteadySource:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Whether a driver kept its hands on the camera when the source was closed."""
+        """What the camera could not do as asked, and whether its driver let go at the end."""
+        told = tuple(f"{self.name}: {remark}" for remark in self._keeper.remarks)
         if not self._left:
-            return ()
+            return told
         handles = "one handle is" if self._left == 1 else f"{self._left} handles are"
         return (
+            *told,
             f"{self.name}: its driver did not come back within {self._closing:g} s; "
             f"{handles} left open",
         )
@@ -139,7 +140,7 @@ class SteadySource:
                 taken = keeper.step()
                 with self._changed:
                     if taken is not None and not keeper.abandoned:
-                        self._put(*taken)
+                        self._put(taken)
                     self._changed.notify_all()
         except Exception as error:  # a bug here, which the reader has to hear of
             with self._changed:
@@ -148,9 +149,9 @@ class SteadySource:
         finally:
             keeper.close()
 
-    def _put(self, image: Image, now: float) -> None:
+    def _put(self, taken: Taken) -> None:
         self.dropped += self._newest is not None
-        self._newest = Frame(image, now, self._sequence)
+        self._newest = Frame(taken.image, taken.at, self._sequence, small=taken.small)
         self._sequence += 1
 
     def _has_news(self) -> bool:

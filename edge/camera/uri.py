@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import parse_qsl, unquote
 
+from edge.camera.plugins import added_schemes
 from edge.camera.probe import path_kind
 from edge.errors import UsageError
 
@@ -27,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SourceUri:
-    """A source's address: *scheme* (a key of SCHEMES), *target*, *options*.
+    """A source's address: *scheme* (a key of SCHEMES, or a plugin's), *target*, *options*.
 
     *target* is a path, a device or a number; for rtsp it is the whole URL.
     """
@@ -59,7 +60,7 @@ def parse_uri(text: str) -> SourceUri:
     if found is None:
         return SourceUri("file", text, {}, text)
     scheme = found[1].lower()
-    if scheme not in SCHEMES:
+    if scheme not in SCHEMES and scheme not in added_schemes():
         raise UsageError(f"source {text!r}: the scheme {scheme!r} is not known; {_allowed()}")
     if scheme == "rtsp":
         # All of it is the camera's: its query is no options of ours, its password stays quoted.
@@ -162,6 +163,5 @@ def between(low: float, high: float) -> Callable[[str], float]:
 
 
 def _allowed() -> str:
-    return (
-        f"allowed: a path, a camera number such as 0, {'; '.join(SCHEMES.values())}"
-    )
+    added = [f"{scheme}://" for scheme in added_schemes()]
+    return f"allowed: a path, a camera number such as 0, {'; '.join([*SCHEMES.values(), *added])}"

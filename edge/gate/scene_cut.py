@@ -34,5 +34,9 @@ def is_cut(before: Thumbnail, after: Thumbnail) -> bool:
 
     A light that goes on changes the brightness of everything, which is no cut.
     """
+    # Taking the mean away can at most double the rest; nearly every pair of pictures is told
+    # apart from a cut by this alone, in a tenth of the time.
+    if cv2.norm(before, after, cv2.NORM_L1) <= CUT / 2 * before.size:
+        return False
     change = after - before
     return bool(np.abs(change - change.mean()).mean() > CUT)

@@ -14,6 +14,7 @@ EventKind = Literal[
     "person_judged",
     "person_left",
     "alarm_started",
+    "person_rings",
     "alarm_ended",
     "camera_fault",
     "camera_recovered",
@@ -28,12 +29,13 @@ class Event:
     """Something that happened *time* seconds after the source's first frame.
 
     *person* is the number of whom it is about: judged (anew each time the verdict changes),
-    gone (with the last verdict), or the one who started the alarm; None when an alarm ended.
+    gone (with the last verdict), the one who started the alarm, or one who rings in it too; None
+    when an alarm ended.  Everyone who begins to ring is told, once each time.
     *box* is x0, y0, x1, y1 in pixels where the face was seen last.  *picture* is the file name
     where the source is a folder.
 
-    *lack* says of someone who left unsure why no look at them ever counted.  *muted* marks an
-    alarm that started in quiet hours.
+    *lack* says of someone who left unsure why no look at them ever counted.  *muted* marks who
+    began to ring in quiet hours.
 
     *fault* is the name of the camera's fault, in one that began or is over; *detail* says more
     in words, also of a model that takes another's place.
@@ -83,6 +85,8 @@ def event_words(event: Event) -> str:
     who = f"person {event.person}"
     if event.event == "alarm_started":
         return f"{head}ALARM for {who}{' (muted)' if event.muted else ''}"
+    if event.event == "person_rings":
+        return f"{head}ALARM for {who} too{' (muted)' if event.muted else ''}"
     if event.event == "alarm_ended":
         return f"{head}alarm ended"
     if event.event == "camera_fault":
@@ -101,12 +105,11 @@ class EventLog:
     """Writes events to *path* as they happen, ``-`` being standard output.
 
     An older file of that name is overwritten.  Each line is handed to the system at once, so
-    that a reader at the other end of a pipe is never behind.  *model* goes into every line.
-    Raises OutputError when the file cannot be written or the reader has gone away.
+    that a reader at the other end of a pipe is never behind.  Raises OutputError when the file
+    cannot be written or the reader has gone away.
     """
 
-    def __init__(self, path: str, model: str) -> None:
-        self._model = model
+    def __init__(self, path: str) -> None:
         self._name = "standard output" if path == "-" else path
         self.path = path
         self._own = path != "-"
@@ -129,9 +132,10 @@ class EventLog:
         """Whether there is a file with everything in it that was to be written."""
         return self._own and not self._failed
 
-    def write(self, event: Event) -> None:
+    def write(self, event: Event, model: str) -> None:
+        """Write *event*, judged by *model*."""
         try:
-            self._stream.write(event_line(event, self._model) + "\n")
+            self._stream.write(event_line(event, model) + "\n")
             self._stream.flush()
         except (OSError, ValueError) as error:
             self._failed = True

@@ -49,18 +49,30 @@ def crop_face(
         before_y, before_x = min(before_y, size - 1), min(before_x, size - 1)
         after_y = min(after_y, size - 1 - before_y)
         after_x = min(after_x, size - 1 - before_x)
-        inner = _resize(cut, size - before_x - after_x, size - before_y - after_y)
+        inner = resized(cut, size - before_x - after_x, size - before_y - after_y)
         return np.asarray(
             cv2.copyMakeBorder(
                 inner, before_y, after_y, before_x, after_x, cv2.BORDER_REPLICATE
             ),
             np.uint8,
         )
-    return _resize(cut, size, size)
+    # The caller's own, also where it is a part of the picture as it stands.
+    return cut.copy() if cut.shape[:2] == (size, size) else resized(cut, size, size)
 
 
-def _resize(image: Image, width: int, height: int) -> Image:
-    # INTER_AREA averages what it shrinks, where INTER_LINEAR would skip pixels and alias.
-    shrinks = image.shape[0] > height or image.shape[1] > width
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
+def resized(image: Image, width: int, height: int) -> Image:
+    """Return *image* (H, W, channels) uint8 as (height, width, channels), itself if it is so.
+
+    Halved by averages of 2 x 2 pixels while it is at least twice too large, then interpolated
+    between 2 x 2 pixels, so that none is skipped, though some count for less than others.  Exact
+    averages (OpenCV's INTER_AREA in one step) take eight times as long, and both networks were
+    measured to be no better for them.
+    """
+    while image.shape[1] >= 2 * width and image.shape[0] >= 2 * height:
+        across, down = image.shape[1] // 2, image.shape[0] // 2
+        # An odd last row or column is left out: only exact halves are quick.
+        even = image[: 2 * down, : 2 * across]
+        image = np.asarray(cv2.resize(even, (across, down), interpolation=cv2.INTER_AREA), np.uint8)
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

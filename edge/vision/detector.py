@@ -8,17 +8,17 @@ by training, evaluation and the device alike.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from edge.errors import ModelError
 from edge.modelfile import ModelFile
-from edge.vision.crop import Image
+from edge.vision.crop import Image, resized
 from edge.vision.geometry import Boxes, clip_boxes, no_boxes, non_maximum_suppression
 from edge.vision.interpreter import Network
 
@@ -49,6 +49,11 @@ class Faces:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def enlarged(self, across: float, down: float) -> Faces:
+        """Return these faces in a picture that is *across* times as wide, *down* times as high."""
+        factors = np.array([across, down], np.float32)
+        return Faces(self.boxes * np.tile(factors, 2), self.scores, self.landmarks * factors)
+
     @classmethod
     def none(cls) -> Faces:
         """Return what a picture without a face gives: arrays of length 0."""
@@ -77,63 +82,76 @@ def input_shape(width: int, height: int, pixels: int) -> tuple[int, int]:
     return best[2]
 
 
+def fitted_size(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
+    """Return the (width, height) of a picture of *size* once it fits into *width* x *height*."""
+    columns, rows = size
+    scale = min(width / columns, height / rows)
+    return min(width, max(1, round(columns * scale))), min(height, max(1, round(rows * scale)))
+
+
 def letterbox(image: Image, width: int, height: int) -> tuple[Image, float]:
     """Return *image* fitted into (height, width, 3) uint8, and the scale that was applied.
 
     The picture keeps its proportions and sits at the top left; the rest is :data:`PADDING`.
+    One that fits as it is comes back itself, not a copy.
     """
     rows, columns = image.shape[:2]
     scale = min(width / columns, height / rows)
-    across = min(width, max(1, round(columns * scale)))
-    down = min(height, max(1, round(rows * scale)))
-    # Linear interpolation reads 2 x 2 pixels: below half size it would skip some and alias.
-    method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
+    across, down = fitted_size((columns, rows), width, height)
+    fitted = resized(image, across, down)
     if (across, down) == (width, height):
-        return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8), scale
-    canvas = np.full((height, width, image.shape[2]), PADDING, np.uint8)
-    canvas[:down, :across] = cv2.resize(image, (across, down), interpolation=method)
+        return fitted, scale
+    canvas = np.empty((height, width, image.shape[2]), np.uint8)
+    canvas[:down, :across] = fitted
+    canvas[down:] = PADDING
+    canvas[:down, across:] = PADDING
     return canvas, scale
 
 
 def decode_cells(
     rows: npt.NDArray[np.intp],
     columns: npt.NDArray[np.intp],
-    stride: int,
+    stride: int | Floats,
     boxes: Floats,
     landmarks: Floats,
 ) -> tuple[Boxes, Floats]:
-    """Turn what cells at *rows*, *columns* (N,) of one stride say into boxes and landmarks.
+    """Turn what cells at *rows*, *columns* (N,) say into boxes and landmarks.
 
-    *boxes* (N, 4) and *landmarks* (N, 10) are the network's raw values.  Returns boxes (N, 4)
-    as corners and landmarks (N, 5, 2), float32, in pixels of the network's input.
+    *stride* is that of all of them, or (N, 1) float32.  *boxes* (N, 4) and *landmarks* (N, 10)
+    are the network's raw values.  Returns boxes (N, 4) as corners and landmarks (N, 5, 2),
+    float32, in pixels of the network's input.
     """
-    centres = np.stack([columns + 0.5, rows + 0.5], axis=1).astype(np.float32) * stride
-    middles = centres + boxes[:, :2] * stride
+    strides = np.asarray(stride, np.float32)
+    centres = np.empty((len(rows), 2), np.float32)
+    centres[:, 0] = columns
+    centres[:, 1] = rows
+    centres += np.float32(0.5)
+    centres *= strides
+    middles = centres + boxes[:, :2] * strides
     # exp(6) x 32 is far more than any picture; the limit only keeps a bad model file finite.
-    halves = np.exp(np.clip(boxes[:, 2:], -6, 6)) * (stride / 2)
-    corners = np.concatenate([middles - halves, middles + halves], axis=1)
-    points = centres[:, None, :] + landmarks.reshape(-1, LANDMARKS, 2) * stride
-    return corners.astype(np.float32), points.astype(np.float32)
+    halves = np.exp(np.clip(boxes[:, 2:], -6, 6)) * (strides / 2)
+    corners = np.empty((len(rows), 4), np.float32)
+    corners[:, :2] = middles - halves
+    corners[:, 2:] = middles + halves
+    offsets = (landmarks * strides).reshape(-1, LANDMARKS, 2)
+    return corners, np.asarray(centres[:, None, :] + offsets, np.float32)
 
 
 def gather_faces(
-    found: list[tuple[Boxes, Floats, Floats]],
-    scale: float,
-    width: int,
-    height: int,
-    nms_iou: float,
+    found: Faces, scale: float, width: int, height: int, nms_iou: float
 ) -> Faces:
-    """Merge what :func:`candidates` *found* (boxes, scores, landmarks) into the faces of a picture.
+    """Merge what :func:`candidates` *found* into the faces of a picture.
 
     *scale* is input pixels per picture pixel; *width* and *height* are the picture's, and
     boxes are clipped to them.
     """
-    if not found:
-        return Faces.none()
-    boxes, scores, points = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    boxes = clip_boxes(boxes / np.float32(scale), width, height)
-    visible = (boxes[:, 2] - boxes[:, 0] >= 1) & (boxes[:, 3] - boxes[:, 1] >= 1)
-    boxes, scores, points = boxes[visible], scores[visible], points[visible]
+    if len(found) == 0:
+        return found
+    boxes = clip_boxes(found.boxes / np.float32(scale), width, height)
+    scores, points = found.scores, found.landmarks
+    visible = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
+    if not visible.all():
+        boxes, scores, points = boxes[visible], scores[visible], points[visible]
     keep = non_maximum_suppression(boxes, scores, nms_iou)
     return Faces(boxes[keep], scores[keep], points[keep] / np.float32(scale))
 
@@ -165,20 +183,25 @@ class FaceDetector:
         self._picture_size = (0, 0)
         self._input_size = (0, 0)
 
-    def detect(self, image: Image) -> Faces:
-        """Return the faces in *image*, (H, W, 3) BGR uint8, best first.
+    def detect(self, image: Image, small: Image | None = None) -> Faces:
+        """Return the faces in *image*, (H, W, 3) BGR uint8, best first, in its pixels.
 
-        A picture of another size than the last one makes the network allocate anew, a few
-        milliseconds once.
+        Looked for in *small*, the same picture with fewer pixels, where there is one: then none
+        of *image* is read.  A picture of another size than the last one makes the network
+        allocate anew, a few milliseconds once.
         """
-        height, width = image.shape[:2]
+        seen = image if small is None else small
+        height, width = seen.shape[:2]
         if (width, height) != self._picture_size:
             self._input_size = input_shape(width, height, self._pixels)
             self.network.set_shape(*self._input_size)
             self._picture_size = (width, height)
-        canvas, scale = letterbox(image, *self._input_size)
+        canvas, scale = letterbox(seen, *self._input_size)
         found = candidates(self.network.run_raw(canvas), self.score_threshold)
-        return gather_faces(found, scale, width, height, self.nms_iou)
+        faces = gather_faces(found, scale, width, height, self.nms_iou)
+        if small is None:
+            return faces
+        return faces.enlarged(image.shape[1] / width, image.shape[0] / height)
 
     def _check_outputs(self) -> None:
         outputs = self.network.run_raw(np.full(self.network.shape, PADDING, np.uint8))
@@ -196,38 +219,56 @@ class FaceDetector:
             )
 
 
-def candidates(raw: RawOutputs, score_threshold: float) -> list[tuple[Boxes, Floats, Floats]]:
-    """Return, per stride that has any, the boxes, scores and landmarks above *score_threshold*.
+def candidates(raw: RawOutputs, score_threshold: float) -> Faces:
+    """Return what all cells above *score_threshold* say, many of them the same face.
 
     *raw* maps each output's name to its values (1, H, W, C), scale and zero point; a float
     network passes 1.0 and 0.  Everything comes back in pixels of the network's input, and at
     most :data:`MOST_CANDIDATES` a stride, the best ones.
     """
-    logit = np.log(score_threshold / (1 - score_threshold))
+    logit = math.log(score_threshold / (1 - score_threshold))
     found = []
     for stride in STRIDES:
         quantised, scale, zero = raw[f"score{stride}"]
-        scores = quantised[0, :, :, 0]
-        # Compared as int8: almost every cell is background and is never dequantised.
-        rows, columns = np.nonzero(scores >= logit / scale + zero)
-        if len(rows) == 0:
+        limit = logit / scale + zero
+        if quantised.dtype.kind in "iu":
+            # Almost every cell is background and is never dequantised, nor widened to compare.
+            limit = math.ceil(limit)
+        across = quantised.shape[2]
+        scores = quantised.reshape(-1)
+        cells = np.flatnonzero(scores >= limit)
+        if len(cells) == 0:
             continue
-        logits = (scores[rows, columns].astype(np.float32) - zero) * np.float32(scale)
-        if len(rows) > MOST_CANDIDATES:
+        logits = _dequantised(scores[cells], scale, zero)
+        if len(cells) > MOST_CANDIDATES:
             best = np.argpartition(-logits, MOST_CANDIDATES)[:MOST_CANDIDATES]
-            rows, columns, logits = rows[best], columns[best], logits[best]
-        box = _dequantise(raw[f"box{stride}"], rows, columns)
-        points = _dequantise(raw[f"landmark{stride}"], rows, columns)
-        boxes, landmarks = decode_cells(rows, columns, stride, box, points)
-        found.append((boxes, np.asarray(1 / (1 + np.exp(-logits)), np.float32), landmarks))
-    return found
+            cells, logits = cells[best], logits[best]
+        found.append(
+            (
+                cells // across,
+                cells % across,
+                np.full((len(cells), 1), stride, np.float32),
+                _picked(raw[f"box{stride}"], cells),
+                _picked(raw[f"landmark{stride}"], cells),
+                logits,
+            )
+        )
+    if not found:
+        return Faces.none()
+    # One stride after the other would take as many calls again, and for a handful of cells it
+    # is the calls that cost.
+    *places, logits = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
+    boxes, landmarks = decode_cells(*places)
+    return Faces(boxes, np.asarray(1 / (1 + np.exp(-logits)), np.float32), landmarks)
 
 
-def _dequantise(
-    output: tuple[npt.NDArray[Any], float, int],
-    rows: npt.NDArray[np.intp],
-    columns: npt.NDArray[np.intp],
-) -> Floats:
+def _picked(output: tuple[npt.NDArray[Any], float, int], cells: npt.NDArray[np.intp]) -> Floats:
     values, scale, zero = output
-    picked = values[0, rows, columns].astype(np.float32)
-    return np.asarray((picked - np.float32(zero)) * np.float32(scale), np.float32)
+    return _dequantised(values.reshape(-1, values.shape[-1])[cells], scale, zero)
+
+
+def _dequantised(values: npt.NDArray[Any], scale: float, zero: int) -> Floats:
+    real = values.astype(np.float32)
+    real -= np.float32(zero)
+    real *= np.float32(scale)
+    return real

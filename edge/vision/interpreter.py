@@ -63,6 +63,16 @@ def quantise_lookup(
     return np.clip(np.floor(exact + 0.51), limits.min, limits.max).astype(dtype)
 
 
+def lookup_shift(table: npt.NDArray[Any]) -> np.uint8 | None:
+    """Return what *table* (256,) adds to every pixel, modulo 256; None where it does more.
+
+    With mean and std of 127.5 the integers of the network are the pixels less 128.  Adding is
+    some twenty times as fast as looking up, which for a detector's picture is 5 % of its time.
+    """
+    shifts = table.view(np.uint8) - np.arange(256, dtype=np.uint8)
+    return np.uint8(shifts[0]) if (shifts == shifts[0]).all() else None
+
+
 class Network:
     """One loaded network, ready to run.
 
@@ -115,8 +125,7 @@ class Network:
     @property
     def shape(self) -> tuple[int, int, int]:
         """The input picture's height, width and channels."""
-        _, height, width, channels = (int(v) for v in self._input["shape"])
-        return height, width, channels
+        return self._shape
 
     def set_shape(self, width: int, height: int) -> None:
         """Resize the input to *width* x *height* pixels; only for a fully convolutional network.
@@ -147,12 +156,11 @@ class Network:
         *image* is (H, W, 3) uint8 BGR of exactly :attr:`shape`; ValueError otherwise.  The
         arrays keep the tensors' shape with its leading 1, and are the caller's own.
         """
-        if image.shape != self.shape or image.dtype != np.uint8:
+        if image.shape != self._shape or image.dtype != np.uint8:
             raise ValueError(
                 f"image is {image.shape} {image.dtype}; {self.shape} uint8 is needed"
             )
-        ordered = cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if self.spec.color == "rgb" else image
-        self._interpreter.set_tensor(self._input["index"], cv2.LUT(ordered, self._table)[None])
+        self._feed(image)
         self._interpreter.invoke()
         return {
             name: (self._interpreter.get_tensor(index), scale, zero_point)
@@ -166,6 +174,19 @@ class Network:
             for name, (values, scale, zero_point) in self.run_raw(image).items()
         }
 
+    def _feed(self, image: Image) -> None:
+        # Straight into the tensor: each copy on the way there would push a third of a megabyte
+        # of weights out of the cache.  Nothing may refer to it any more when the network runs.
+        tensor = self._tensor()[0].view(np.uint8)
+        if self.spec.color == "rgb":
+            cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=tensor)
+        else:
+            tensor[:] = image
+        if self._shift is None:
+            tensor[:] = cv2.LUT(tensor, self._table.view(np.uint8))
+        else:
+            np.add(tensor, self._shift, out=tensor)
+
     def _bind(self) -> None:
         inputs = self._interpreter.get_input_details()
         if len(inputs) != 1 or len(inputs[0]["shape"]) != 4 or inputs[0]["shape"][3] != 3:
@@ -174,8 +195,12 @@ class Network:
                 f"{self._path} has inputs {shapes}; one picture [1, H, W, 3] is needed"
             )
         self._input: Mapping[str, Any] = inputs[0]
+        self._tensor = self._interpreter.tensor(inputs[0]["index"])
+        _, height, width, channels = (int(v) for v in inputs[0]["shape"])
+        self._shape = height, width, channels
         scale, zero_point = self._quantisation(inputs[0])
         self._table = quantise_lookup(self.spec, scale, zero_point, inputs[0]["dtype"])
+        self._shift = lookup_shift(self._table)
         self._outputs = {
             item["name"]: (item["index"], *self._quantisation(item))
             for item in self._interpreter.get_output_details()

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.camera import open_source
+from edge.camera import open_source, remarks_of
 from edge.camera.csi import argus_pipeline, csi_source
-from edge.camera.fakes import FakePicamera2, FakeVideo
+from edge.camera.fakes import FakeVideo
 from edge.camera.fault import Fault
 from edge.camera.frame import Frame
 from edge.camera.pi import picamera2_source
@@ -47,7 +47,8 @@ def test_a_camera_is_named_by_its_address(text, scheme, target):
         ("csi://left", "'left' is no camera; allowed: csi://NUMBER, 0 to 99"),
         ("csi://0?flip=8", "flip is '8'; allowed: nvvidconv's flip-method, 0 to 7"),
         ("picamera2://0?hflip=maybe", "hflip is 'maybe'; allowed: 1 or 0"),
-        ("picamera2://0?gain=2", "'gain' is not known for picamera2:; allowed: size, fps, hflip"),
+        ("picamera2://0?zoom=2", "'zoom' is not known for picamera2:; allowed: size, lores, fps"),
+        ("v4l2://0?fourcc=MPEG4", "fourcc is 'MPEG4'; allowed: four letters or digits"),
         ("rtsp://:554/path", "names no host"),
         ("rtsp://[::1/path", "names no host"),
         ("faulty:demo?script=dance:5", "script is 'dance:5'; allowed: BEHAVIOUR:SECONDS"),
@@ -78,6 +79,34 @@ def test_a_webcam_is_asked_for_a_size_it_can_send_and_for_a_queue_of_one(tmp_pat
         (cv2.CAP_PROP_FRAME_HEIGHT, 720),
         (cv2.CAP_PROP_FPS, 30),
     ]
+
+
+@pytest.mark.parametrize(
+    ("size", "fourcc", "asked"),
+    [
+        (None, "", None),
+        ((640, 480), "", None),
+        ((800, 600), "", "MJPG"),
+        ((1280, 720), "YUYV", "YUYV"),
+        ((640, 480), "MJPG", "MJPG"),
+    ],
+)
+def test_pictures_that_fill_the_cable_are_asked_for_compressed(tmp_path, size, fourcc, asked):
+    node = tmp_path / "video0"
+    node.write_bytes(b"")
+    video = FakeVideo()
+    v4l2_source(str(node), size=size, fourcc=fourcc, video=video).close()
+    formats = [call[2] for call in video.calls if call[:2] == ("set", cv2.CAP_PROP_FOURCC)]
+    assert formats == ([cv2.VideoWriter.fourcc(*asked)] if asked else [])
+
+
+@pytest.mark.parametrize(("sends", "remarks"), [("MJPG", 0), ("YUYV", 1), ("", 0)])
+def test_a_webcam_that_sends_another_format_is_told(tmp_path, sends, remarks):
+    node = tmp_path / "video0"
+    node.write_bytes(b"")
+    source = v4l2_source(str(node), size=(1280, 720), video=FakeVideo(sends=sends))
+    source.close()
+    assert remarks_of(source) == (f"{node}: was asked for MJPG and sends YUYV",) * remarks
 
 
 def test_a_network_camera_is_opened_with_timeouts_and_its_whole_address():
@@ -136,30 +165,6 @@ def test_software_that_is_missing_is_told_at_once_even_to_the_patient(patient):
         picamera2_source(0, load=absent, patient=patient)
     with pytest.raises(SourceError, match=r"numpy.dtype size changed.*take numpy.*from apt"):
         picamera2_source(0, load=unfit, patient=patient)
-
-
-def test_a_pis_camera_is_configured_as_asked_for_and_red_stays_red():
-    fake = FakePicamera2()
-    source = picamera2_source(0, size=(320, 240), fps=25, hflip=True, load=fake.load)
-    frame = source.read(SOON)
-    source.close()
-    assert isinstance(frame, Frame) and frame.image.shape == (240, 320, 3)
-    blue, green, red = frame.image.mean(axis=(0, 1))
-    assert red > 200 > 40 > max(blue, green)
-    names = [call[0] for call in fake.calls]
-    assert names[:3] == ["Picamera2", "configure", "start"] and names[-2:] == ["stop", "close"]
-    assert fake.calls[1][1] == {
-        "main": {"size": (320, 240), "format": "RGB888"},
-        "transform": ("Transform", {"hflip": 1, "vflip": 0}),
-        "controls": {"FrameDurationLimits": (40_000, 40_000)},
-        "queue": False,
-    }
-    assert ("capture_array", "main", 3.0) in fake.calls
-
-
-def test_a_pi_without_that_camera_says_how_many_it_has():
-    with pytest.raises(SourceError, match="picamera2://1: no such camera, 1 found; check the"):
-        picamera2_source(1, load=FakePicamera2().load)
 
 
 def test_a_faulty_camera_shows_a_folder_and_fails_as_its_script_says(tmp_path, painted):

@@ -99,7 +99,7 @@ def test_a_face_counts_exactly_from_its_threshold(value, threshold):
     score = 1 / (1 + np.exp(-(value - 20) * 0.1))
     found = candidates(outputs, threshold)
     if abs(score - threshold) > 1e-6:
-        assert bool(found) == (score > threshold)
+            assert bool(len(found)) == (score > threshold)
 
 
 def test_a_network_with_other_outputs_is_no_detector(detector_file, classifier_file):
@@ -116,3 +116,32 @@ def test_a_detector_without_a_threshold_is_refused(detector_file):
 
 def test_a_detectors_own_outputs_are_accepted(detector_file):
     assert FaceDetector(detector_file).score_threshold == pytest.approx(0.5)
+
+
+def test_a_face_found_in_the_small_picture_is_told_in_pixels_of_the_large_one():
+    faces = Faces(
+        np.array([[10, 20, 30, 50]], np.float32), np.ones(1, np.float32),
+        np.full((1, 5, 2), 12, np.float32),
+    ).enlarged(2, 3)
+    assert faces.boxes.tolist() == [[20, 60, 60, 150]]
+    assert faces.landmarks[0, 0].tolist() == [24, 36]
+    assert Faces.none().enlarged(2, 3).boxes.shape == (0, 4)
+
+
+def test_only_the_small_picture_is_looked_at_where_there_is_one(detector_file):
+    detector = FaceDetector(detector_file, score_threshold=0.01)
+    large = np.random.default_rng(0).integers(0, 256, (360, 640, 3), np.uint8)
+    small = np.ascontiguousarray(large[::4, ::4])
+    alone = detector.detect(small)
+    assert len(alone) > 0
+    for picture in (large, np.zeros_like(large)):
+        found = detector.detect(picture, small)
+        assert np.array_equal(found.boxes, alone.boxes * 4)
+        assert np.array_equal(found.landmarks, alone.landmarks * 4)
+        assert np.array_equal(found.scores, alone.scores)
+
+
+def test_a_letterboxed_picture_that_fits_is_not_copied():
+    picture = np.zeros((96, 64, 3), np.uint8)
+    canvas, scale = letterbox(picture, 64, 96)
+    assert canvas is picture and scale == 1

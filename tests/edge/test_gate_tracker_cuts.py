@@ -10,7 +10,7 @@ import pytest
 
 from edge.gate import decision, policy, tracker
 from edge.gate.policy import Gate, PolicySettings, Present
-from edge.gate.scene_cut import is_cut, thumbnail
+from edge.gate.scene_cut import CUT, is_cut, thumbnail
 from edge.gate.tracker import TrackerSettings, Tracks
 
 
@@ -41,6 +41,15 @@ def test_another_scene_is_a_cut_whatever_its_size(seed):
 def test_what_happens_within_a_scene_is_no_cut(change):
     image = scene(1)
     assert not is_cut(thumbnail(image), thumbnail(change(image)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_quick_way_to_see_no_cut_never_hides_one(seed):
+    rng = np.random.default_rng(seed)
+    before = rng.integers(0, 256, (24, 32)).astype(np.int16)
+    after = (before + rng.integers(-90, 90) + rng.normal(0, 8 * seed, (24, 32))).astype(np.int16)
+    change = (after - before).astype(float)
+    assert is_cut(before, after) == (np.abs(change - change.mean()).mean() > CUT)
 
 
 def test_pictures_of_one_colour_are_one_scene():

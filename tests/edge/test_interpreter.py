@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from edge.errors import ModelError
 from edge.modelfile import InputSpec, ModelFile
-from edge.vision.interpreter import Network, dequantise, quantise_lookup, to_float
+from edge.vision.interpreter import (
+    Network,
+    dequantise,
+    lookup_shift,
+    quantise_lookup,
+    to_float,
+)
 from edge.vision.selftest import run_self_test, self_test_images
 from tests.networks import COLORS
 
@@ -168,3 +174,26 @@ def test_self_test_pictures_are_the_same_everywhere_and_not_of_each_other() -> N
     assert not (images[0] == images[1]).all()
     # Worked out once; other sums mean that older files would fail their self-test.
     assert [int(image.sum()) for image in images] == [71311, 75762]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+@given(shift=st.integers(0, 255))
+def test_a_table_that_only_adds_is_added(dtype: type, shift: int) -> None:
+    pixels = np.arange(256, dtype=np.uint8)
+    table = (pixels + np.uint8(shift)).view(dtype)
+    found = lookup_shift(table)
+    assert found is not None
+    assert np.array_equal(np.add(pixels, found).view(dtype), table)
+
+
+def test_a_table_that_does_more_is_looked_up() -> None:
+    half = quantise_lookup(InputSpec(8, 8, "rgb", 0, 1), 2.0, -128, np.int8)
+    assert lookup_shift(half) is None
+    one_off = np.arange(256, dtype=np.uint8)
+    one_off[200] = 7
+    assert lookup_shift(one_off) is None
+
+
+def test_the_usual_normalisation_only_adds() -> None:
+    table = quantise_lookup(InputSpec(8, 8, "rgb", 127.5, 127.5), 2 / 255, -1, np.int8)
+    assert lookup_shift(table) == 128

@@ -121,3 +121,51 @@ def test_someone_lost_for_two_seconds_rings_once(walk, painted):
     assert [e.person for e in started] == [1]
     assert scenes[-1].people[0].evidence.verdict == "no_mask"
     assert scenes[-1].gate.state is GateState.LOOKING
+
+
+def test_everyone_who_begins_to_ring_is_told_once(walk, painted):
+    first, both = ("no_mask", 40, 80, 50), [("no_mask", 40, 80, 50), ("incorrect", 200, 80, 50)]
+    pictures = [painted(first)] * 30 + [painted(*both)] * 60 + [painted(both[1])] * 90
+    _, scenes = walk(pictures)
+    told = [
+        (e.event, e.person, e.verdict) for scene in scenes for e in scene.events
+        if e.event in ("alarm_started", "person_rings", "alarm_ended")
+    ]
+    assert told == [("alarm_started", 1, "no_mask"), ("person_rings", 2, "incorrect")]
+    assert scenes[-1].gate.state is GateState.ALARM
+
+
+def test_of_two_who_begin_at_once_one_starts_the_alarm_and_the_other_rings_in_it(walk, painted):
+    both = painted(("no_mask", 40, 80, 50), ("no_mask", 200, 80, 50))
+    settings = Settings(policy=PolicySettings(quiet_hours=parse_quiet_hours("22:00-07:00")))
+    _, scenes = walk([both] * 40, settings, time(23))
+    told = [e for scene in scenes for e in scene.events if e.event != "person_judged"]
+    assert [(e.event, e.person) for e in told] == [("alarm_started", 1), ("person_rings", 2)]
+    assert all(e.muted for e in told)
+
+
+def test_who_rings_after_anothers_alarm_begins_an_alarm_of_their_own(walk, painted):
+    settings = Settings(policy=PolicySettings(max_alarm_seconds=1))
+    left, right = ("no_mask", 40, 80, 50), ("no_mask", 200, 80, 50)
+    _, scenes = walk([painted(left)] * 60 + [painted(left, right)] * 60, settings)
+    told = [
+        (e.event, e.person) for scene in scenes for e in scene.events
+        if e.event in ("alarm_started", "person_rings", "alarm_ended")
+    ]
+    assert told == [
+        ("alarm_started", 1), ("alarm_ended", None), ("alarm_started", 2), ("alarm_ended", None),
+    ]
+
+
+def test_the_detector_is_given_the_small_picture_and_everything_else_the_large_one(
+    painted, detector, classifier
+):
+    given = []
+    find = detector.detect
+    detector.detect = lambda image, *small: (given.append((image, *small)), find(image))[1]
+    picture, small = painted(("no_mask", 100, 80, 50)), painted(size=(32, 24))
+    watch = Watch(detector, classifier, Settings())
+    for i in range(30):
+        scene = watch.see(Frame(picture, i / 30, i, small=small), i / 30)
+    assert all(image is picture and its is small for image, its in given)
+    assert scene.size == (320, 240) and scene.gate.state is GateState.ALARM

@@ -1,0 +1,1 @@
+"""How fast a board is, measured stage by stage, and compared with what was measured before."""

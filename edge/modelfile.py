@@ -17,6 +17,7 @@ import io
 import json
 import math
 import os
+import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ Kind = Literal["face-detector", "mask-classifier"]
 LABELS = ("with_mask", "without_mask", "incorrect_mask")
 DETECTOR_LABELS = ("face",)
 CARD_NAME = "maskgate.json"
+LABELS_NAME = "labels.txt"
 CARD_FORMAT = 1
 RELEASED_NAMES: Mapping[Kind, str] = {
     "face-detector": "face-detector.int8.tflite",
@@ -40,6 +42,9 @@ RELEASED_NAMES: Mapping[Kind, str] = {
 LARGEST_FILE = 64 * 1024 * 1024
 LARGEST_CARD = 1024 * 1024
 LARGEST_SIDE = 4096
+MOST_MEMBERS = 64
+_END_RECORD = struct.Struct("<4s4H2LH")
+_ZIP64 = b"PK\x06\x07"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +122,21 @@ def read_model(path: str | os.PathLike[str], kind: Kind | None = None) -> ModelF
     missing, empty, cut short, damaged, no TensorFlow Lite file, without a card, of another
     kind, with labels or a format this maskgate does not know, or made for a newer maskgate.
     """
-    path = Path(path)
-    data = read_bytes(path)
+    return parse_model(read_bytes(Path(path)), Path(path), kind)
+
+
+def parse_model(data: bytes, path: Path, kind: Kind | None = None) -> ModelFile:
+    """Check *data*, the content of a model file; *path* stands for it in messages and the result.
+
+    Raises ModelError as :func:`read_model` does.
+    """
     if data[4:8] != b"TFL3":
         raise ModelError(
             f"{path} is not a TensorFlow Lite file: bytes 4 to 8 are {data[4:8]!r}, not b'TFL3'; "
             "give the .tflite that `python -m convert` wrote"
         )
-    text, network = _card_member(path, data)
-    card = parse_card(text, str(path))
+    members, network = parts_of(data, path)
+    card = parse_card(members[CARD_NAME], str(path))
     if card.network_sha256 and hashlib.sha256(network).hexdigest() != card.network_sha256:
         raise ModelError(
             f"{path} is damaged: the network's bytes do not match the digest in its card; "
@@ -160,24 +171,39 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def _card_member(path: Path, data: bytes) -> tuple[str, bytes]:
+def parts_of(data: bytes, path: Path) -> tuple[dict[str, str], bytes]:
+    """Return the texts of the card and of ``labels.txt``, where there is one, and the flatbuffer.
+
+    Raises ModelError, naming *path*, where the archive is missing, damaged or no plain one.
+    """
     # The local header of the card is searched only to tell a cut file from a foreign one.
     foreign = (
         f"{path} has no maskgate card ({CARD_NAME}); convert the network with "
         "`python -m convert`, which writes one"
     )
     cut = f"{path} is cut short or damaged: its archive cannot be read; copy the file again"
+    texts: dict[str, str] = {}
     try:
+        _check_directory(data, path)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
             if CARD_NAME not in archive.namelist():
                 raise ModelError(foreign)
-            entry = archive.getinfo(CARD_NAME)
-            if entry.file_size > LARGEST_CARD:
-                raise ModelError(
-                    f"{path}: its card has {entry.file_size} bytes; at most {LARGEST_CARD} are read"
-                )
-            text = archive.read(entry).decode("utf-8")
-            start = min(item.header_offset for item in archive.infolist())
+            if len(entries) != len(set(archive.namelist())):
+                # Which of two cards counts is a matter of who reads: of us, or of another tool.
+                raise ModelError(f"{path}: its archive holds a name twice; convert it again")
+            for entry in entries:
+                if entry.filename not in (CARD_NAME, LABELS_NAME):
+                    continue
+                if entry.file_size > LARGEST_CARD:
+                    raise ModelError(
+                        f"{path}: its card has {entry.file_size} bytes; at most {LARGEST_CARD} "
+                        "are read"
+                    )
+                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise ModelError(f"{path}: its card is packed in another way than zip's own")
+                texts[entry.filename] = archive.read(entry).decode("utf-8")
+            start = min(entry.header_offset for entry in entries)
     except ModelError:
         raise
     except UnicodeDecodeError as error:
@@ -186,7 +212,23 @@ def _card_member(path: Path, data: bytes) -> tuple[str, bytes]:
         # zipfile answers crafted bytes with BadZipFile, EOFError, struct.error, zlib.error,
         # NotImplementedError, RuntimeError, OverflowError, ...: all of them mean this here.
         raise ModelError(cut if b"PK\x03\x04" in data else foreign) from error
-    return text, data[:start]
+    return texts, data[:start]
+
+
+def _check_directory(data: bytes, path: Path) -> None:
+    """Refuse an archive whose directory alone would fill a small board's memory."""
+    # The record is found as zipfile finds it, or what is checked here were not what it reads.
+    place = len(data) - _END_RECORD.size
+    if place < 0 or data[place : place + 4] != b"PK\x05\x06" or data[-2:] != bytes(2):
+        place = data.rfind(b"PK\x05\x06", max(0, len(data) - _END_RECORD.size - 65536))
+    if place < 0 or place + _END_RECORD.size > len(data):
+        return
+    _, _, _, _, entries, size, _, _ = _END_RECORD.unpack_from(data, place)
+    if entries > MOST_MEMBERS or size > LARGEST_CARD or data[place - 20 : place - 16] == _ZIP64:
+        raise ModelError(
+            f"{path}: its archive says it has {entries} members in a directory of {size} bytes; "
+            f"at most {MOST_MEMBERS} and {LARGEST_CARD} are read; convert it again"
+        )
 
 
 def parse_card(text: str, name: str) -> ModelCard:

@@ -1,0 +1,1 @@
+"""A copied ``.tflite``: verified, tried, swapped in, watched, kept or rolled back."""

@@ -1,0 +1,93 @@
+"""What happened to the models, told once: to the gate's journal and in the status file."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Mapping
+
+from edge.errors import MaskgateError
+from edge.modelfile import Kind, ModelFile
+from edge.modelstore import state as states
+from edge.modelstore.state import Note, NoteKind
+from edge.modelstore.status import status_line, status_values
+from edge.modelstore.store import Store
+
+_MOST_NOTES = 100
+_STATUS_EVERY = 600.0  # seconds; a memory card wears by writing
+
+
+class Teller:
+    """Passes on the notes of *store*, and what could not be written there.
+
+    Notes may be taken from another thread than they come from.
+    """
+
+    def __init__(self, store: Store, released: Mapping[Kind, ModelFile]) -> None:
+        self._store, self._released = store, released
+        self._notes: queue.Queue[Note] = queue.Queue(maxsize=_MOST_NOTES)
+        self._trouble = ""
+        self._status = ("", 0.0)
+
+    def taken(self) -> tuple[Note, ...]:
+        """Return the notes since the last call; never waits."""
+        found = []
+        while True:
+            try:
+                found.append(self._notes.get_nowait())
+            except queue.Empty:
+                return tuple(found)
+
+    def say(self, event: NoteKind, words: str, model: str = "", file: str = "") -> None:
+        """Tell something that is not in the state file."""
+        self._put(Note(0, self._store.today(), event, words, model, file))
+
+    def trouble(self, words: str) -> None:
+        """Tell of trouble with the store, not again and again of the same."""
+        if words != self._trouble:
+            self._trouble = words
+            self.say("model_trouble", words)
+
+    def well(self) -> None:
+        """Note that there is no trouble now: the next is told, even if it is the same."""
+        self._trouble = ""
+
+    def quietly(self, do: Callable[[], object]) -> bool:
+        """Do what may fail without harm; tell of it if it does, and return whether it went well."""
+        try:
+            do()
+        except MaskgateError as error:
+            self.trouble(str(error))
+            return False
+        return True
+
+    def pass_on(self) -> None:
+        """Pass on the notes of the state file, those of commands and of earlier runs too."""
+        try:
+            state = self._store.read()
+        except MaskgateError:
+            return
+        new = [note for note in state.notes if note.number > state.told]
+        if new and self.quietly(lambda: self._store.update(states.told, "told")):
+            for note in new:
+                self._put(note)
+
+    def write_status(self, running: Mapping[Kind, str], activity: str, now: float) -> None:
+        """Write the status file if it is to say something else, or is ten minutes old.
+
+        So its age tells whether the gate lives.
+        """
+        try:
+            state = self._store.read()
+        except MaskgateError:
+            return
+        line = status_line(status_values(state, self._released, running, activity))
+        if line != self._status[0] or now - self._status[1] > _STATUS_EVERY:
+            self._store.write_status(line)
+            self._status = (line, now)
+
+    def _put(self, note: Note) -> None:
+        try:
+            self._notes.put_nowait(note)
+        except queue.Full:
+            # Nobody has taken notes for long; the newest are in the state file.
+            return

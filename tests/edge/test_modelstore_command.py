@@ -1,0 +1,162 @@
+"""``maskgate model``, as a person and as a fleet tool use it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from edge.errors import EXIT_MODEL, EXIT_OUTPUT, EXIT_USAGE
+from edge.modelstore.command import model
+from edge.modelstore.status import EXIT_PENDING, EXIT_ROLLED_BACK
+from edge.modelstore.store import Store
+from edge.rim import Rim
+from tests.edge.model_files import DETECTOR, MODELS, feed_of, make, settings_of
+
+
+def maskgate(*arguments: object) -> Result:
+    """Run ``maskgate model`` with *arguments*, errors told as the program tells them."""
+    program = Rim("maskgate", commands={"model": model})
+    return CliRunner().invoke(program, ["model", *map(str, arguments)])
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> list[object]:
+    """The options that name a gate's store."""
+    return ["--folder", tmp_path / "models"]
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Path:
+    path = tmp_path / "new.tflite"
+    path.write_bytes(make(DETECTOR))
+    return path
+
+
+def told(tmp_path: Path) -> list[str]:
+    return [note.event for note in Store(tmp_path / "models").read().notes]
+
+
+def status(*gate: object) -> dict[str, Any]:
+    values = json.loads(maskgate("status", "--json", *gate).output)
+    assert isinstance(values, dict)
+    return values
+
+
+def test_a_new_gate_is_settled_with_the_released_models(gate: list[object]) -> None:
+    done = maskgate("status", *gate)
+    assert done.exit_code == 0 and "face-detector 2" in done.output
+    assert maskgate("list", *gate).output.count("released") == 2
+    assert [m["standing"] for m in status(*gate)["models"].values()] == ["released"] * 2
+
+
+def test_installing_and_going_back_by_hand(tmp_path: Path, gate: list[object], new: Path) -> None:
+    done = maskgate("install", new, *gate)
+    assert done.exit_code == 0 and "on probation for 10 minutes" in done.output
+    assert maskgate("status", *gate).exit_code == EXIT_PENDING
+    again = maskgate("install", new, "--json", *gate)
+    assert again.exit_code == 0 and json.loads(again.output)["changed"] is False
+    back = maskgate("rollback", DETECTOR, *gate)
+    assert back.exit_code == 0 and "the released face-detector runs again" in back.output
+    assert maskgate("status", *gate).exit_code == EXIT_ROLLED_BACK
+    assert list((tmp_path / "models" / "store").iterdir()) == []
+    refused = maskgate("install", new, *gate)
+    assert refused.exit_code == EXIT_MODEL and "rolled back before (by hand)" in refused.stderr
+    assert maskgate("install", new, "--again", *gate).exit_code == 0
+    assert told(tmp_path) == [
+        "model_installed", "model_rolled_back", "model_refused", "model_installed"
+    ]
+
+
+def test_a_downgrade_is_explicit_and_in_the_journal(
+    tmp_path: Path, gate: list[object], new: Path
+) -> None:
+    new.write_bytes(make(DETECTOR, 1))
+    refused = maskgate("install", new, *gate)
+    assert refused.exit_code == EXIT_MODEL and "--allow-downgrade" in refused.stderr
+    assert maskgate("install", new, "--allow-downgrade", *gate).exit_code == 0
+    notes = Store(tmp_path / "models").read().notes
+    assert "ALTHOUGH IT IS NO NEWER (--allow-downgrade)" in notes[-1].words
+
+
+def test_a_fleet_tool_sees_an_update_through(tmp_path: Path, gate: list[object], new: Path) -> None:
+    maskgate("install", new, *gate)
+    root = tmp_path / "models"
+    feed = feed_of(root, settings_of(root, probation_minutes=0.02))
+    feed.start()
+    assert status(*gate)["models"][DETECTOR]["running"] is True
+    for frame in range(30):
+        feed.saw(frame / 10, 0)
+    feed.work(0)
+    feed.close()
+    line = (root / "status.json").read_text()
+    assert line.count("\n") == 1 and line.endswith("\n")
+    values = json.loads(line)
+    assert values["update"] == "settled" and values["last"]["event"] == "model_trusted"
+    assert values["models"][DETECTOR]["version"] == 100
+    assert maskgate("status", "--wait", 5, *gate).exit_code == 0
+
+
+def test_a_key_is_made_used_and_asked_for(tmp_path: Path, new: Path) -> None:
+    key, config = tmp_path / "gate.key", tmp_path / "gate.toml"
+    made = maskgate("keygen", key)
+    assert made.exit_code == 0
+    updates = made.output[made.output.index("[updates]") :]
+    config.write_text(f'{updates}\nfolder = "{tmp_path / "models"}"\n')
+    gate = ["--config", config]
+    refused = maskgate("install", new, *gate)
+    assert refused.exit_code == EXIT_MODEL and "is not signed" in refused.stderr
+    assert maskgate("verify", new, *gate).exit_code == EXIT_MODEL
+    signed = tmp_path / "signed.tflite"
+    assert maskgate("sign", new, "--key", key, "--out", signed).exit_code == 0
+    assert "is signed by" in maskgate("verify", signed, *gate).output
+    assert "signed by" in maskgate("show", signed).output
+    assert maskgate("install", signed, *gate).exit_code == 0
+    assert "signed by" in maskgate("list", *gate).output
+
+
+def test_a_card_is_shown_for_people_and_for_programs() -> None:
+    path = MODELS / "mask-classifier.int8.tflite"
+    shown = maskgate("show", path)
+    assert shown.exit_code == 0
+    for part in ("112x112 RGB", "with_mask, without_mask", "self-test", "measured", "made from"):
+        assert part in shown.output
+    assert json.loads(maskgate("show", path, "--json").output)["kind"] == "mask-classifier"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["install", "/none.tflite"], EXIT_MODEL, "cannot read none.tflite: No such file"),
+        (["show", "/none.tflite"], EXIT_MODEL, "does not exist"),
+        (["rollback", DETECTOR], EXIT_USAGE, "none before it to go back to"),
+        (["rollback", "cat-detector"], EXIT_USAGE, "cat-detector"),
+        (["verify", MODELS / "face-detector.int8.tflite"], EXIT_USAGE, "no key is configured"),
+        (["status", "--wait", "-1"], EXIT_USAGE, "-1"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_a_code(
+    gate: list[object], arguments: list[object], code: int, says: str
+) -> None:
+    named = gate if arguments[0] not in ("show", "verify") else []
+    done = maskgate(*arguments, *named)
+    assert done.exit_code == code and says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_store_that_cannot_be_is_told(tmp_path: Path, new: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    done = maskgate("install", new, "--folder", tmp_path / "file" / "models")
+    assert done.exit_code == EXIT_OUTPUT and "cannot" in done.stderr
+
+
+def test_pinning_keeps_copies_out_and_is_taken_back(gate: list[object], new: Path) -> None:
+    assert "is pinned" in maskgate("pin", DETECTOR, *gate).output
+    assert status(*gate)["models"][DETECTOR]["pinned"] is True
+    refused = maskgate("install", new, *gate)
+    assert refused.exit_code == EXIT_MODEL and "--off" in refused.stderr
+    assert "no longer pinned" in maskgate("pin", DETECTOR, "--off", *gate).output
+    assert maskgate("install", new, *gate).exit_code == 0

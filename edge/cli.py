@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import click
 
 import edge
+from edge.bench.command import bench
+from edge.config_command import config
 from edge.errors import EXIT_INTERRUPTED
+from edge.journal.command import events
+from edge.modelstore.command import model
+from edge.off_command import off
 from edge.rim import Rim
+from edge.signals import INTERRUPTED, Signals
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -38,6 +40,14 @@ def main() -> None:
 
 @main.command(epilog=_EXIT_CODES, short_help="Watch a source and sound the alarm.")
 @click.option(
+    "--config",
+    metavar="FILE",
+    envvar="MASKGATE_CONFIG",
+    help="Go by this configuration; options given here go before it, and SIGHUP reads it again. "
+    "'maskgate config default' prints one to begin with. The default is MASKGATE_CONFIG, and "
+    "without that none.",
+)
+@click.option(
     "--source",
     metavar="URI",
     help="Where pictures come from: the path of a picture, a video or a folder of pictures, "
@@ -48,6 +58,7 @@ def main() -> None:
 @click.option(
     "--wait-for-camera",
     is_flag=True,
+    default=None,
     help="Wait for a camera that is not there at the start, as is right for a service. "
     "The default is to end with code 3.",
 )
@@ -105,7 +116,6 @@ def main() -> None:
 )
 @click.option(
     "--min-face",
-    default="20",
     metavar="SIZE",
     help="A smaller face is too far away. Pixels of its shorter side, 8 to 2000: nobody is "
     "judged by fewer. Or its longer side as a share of the picture's, such as 8% (1% to 90%): "
@@ -121,7 +131,6 @@ def main() -> None:
 @click.option(
     "--max-alarm",
     type=click.FloatRange(1, 3600),
-    default=30,
     metavar="S",
     help="An alarm ends after so many seconds even if the person stays, 1 to 3600. "
     "The default is 30.",
@@ -129,7 +138,6 @@ def main() -> None:
 @click.option(
     "--cool-down",
     type=click.FloatRange(0, 3600),
-    default=5,
     metavar="S",
     help="For so many seconds after an alarm ended, that person does not ring again, nor does "
     "one who appears where that person was lost, 0 to 3600. The default is 5.",
@@ -142,17 +150,15 @@ def main() -> None:
 )
 @click.option(
     "--buzzer-pin",
-    type=click.IntRange(0, 27),
-    default=17,
+    type=click.IntRange(2, 27),
     metavar="PIN",
-    help="The buzzer's GPIO by its BCM number, 0 to 27. The default is 17.",
+    help="The buzzer's GPIO by its BCM number, 2 to 27. The default is 17.",
 )
 @click.option(
     "--led-pin",
-    type=click.IntRange(0, 27),
-    default=27,
+    type=click.IntRange(2, 27),
     metavar="PIN",
-    help="The LED's GPIO by its BCM number, 0 to 27. The default is 27.",
+    help="The LED's GPIO by its BCM number, 2 to 27. The default is 27.",
 )
 @click.option(
     "--no-pins",
@@ -170,38 +176,15 @@ def run(**options: Any) -> int:
     # Loaded only now, so that --help and --version answer at once.
     from edge.commands import run_gate
 
-    with _stop_signals() as stop:
-        run_gate(options, stop)
-    return EXIT_INTERRUPTED if stop() == _INTERRUPTED else 0
+    # A film has one beginning and one size, so that one is not taken over into another set-up.
+    reloads = options["config"] is not None and options["record"] is None
+    with Signals(reloads=reloads) as signals:
+        run_gate(options, signals)
+    return EXIT_INTERRUPTED if signals.reason == INTERRUPTED else 0
 
 
-_INTERRUPTED = "stopped by Ctrl-C"
-_TERMINATED = "stopped by SIGTERM"
-_HUNG_UP = "stopped by SIGHUP, its session was closed"
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Callable[[], str]]:
-    """Turn Ctrl-C, SIGTERM and SIGHUP into a reason to stop; a second one stops at once.
-
-    A SIGHUP is never a second one: the end of a session sends it along with SIGTERM.  Under
-    nohup, which has it ignored, it stays ignored.
-    """
-    words = {signal.SIGINT: _INTERRUPTED, signal.SIGTERM: _TERMINATED}
-    hangup = getattr(signal, "SIGHUP", None)
-    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
-        words[hangup] = _HUNG_UP
-    reasons: list[str] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if not reasons:
-            reasons.append(words[signal.Signals(number)])
-        elif number != hangup:
-            raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, note) for number in words}
-    try:
-        yield lambda: reasons[0] if reasons else ""
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+main.add_command(bench)
+main.add_command(config)
+main.add_command(events)
+main.add_command(model)
+main.add_command(off)

@@ -6,6 +6,7 @@ not found", "Created XNNPACK delegate".  maskgate says in one line of its own wh
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 from collections.abc import Iterator
@@ -39,10 +40,17 @@ def quiet_libraries() -> Iterator[None]:
     os.dup2(nowhere, 2)
     os.close(nowhere)
     sys.stderr = os.fdopen(os.dup(saved), "w", buffering=1, errors="backslashreplace")
+    # Where the program hung or crashed, when systemd or a person asks for that
+    # (PYTHONFAULTHANDLER=1), is not one of the things to keep quiet about.
+    traced = faulthandler.is_enabled()
+    if traced:
+        faulthandler.enable(file=sys.stderr)
     try:
         yield
     finally:
         replaced, sys.stderr = sys.stderr, before
+        if traced:
+            faulthandler.enable(file=before)
         # What a full or closed standard error cannot take is lost either way.
         with suppress(OSError):
             replaced.close()

@@ -25,9 +25,6 @@ from edge.watch import Classifier, Detector, Scene, Settings, Watch
 _KEPT_ALARMS = 100
 # A camera may deliver nothing for seconds; whoever wants the gate to stop does not wait so long.
 _LONGEST_WAIT = 0.25  # seconds
-# Every output has a limit, so that none outlasts a hung program; a fault that lasts is shown
-# anew before it.  A multiple of the light's pattern, whose rhythm then stays even.
-_SHOWN_ANEW = 4.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +105,7 @@ def run(
     limits: Limits = Limits(),
     stop: Callable[[], str] = lambda: "",
     change: Callable[[], Change | None] = lambda: None,
+    failed: Callable[[Exception], bool] = lambda error: False,
     clock: Callable[[], float] = time.perf_counter,
     time_of_day: Callable[[], datetime.time] = lambda: datetime.datetime.now().time(),
 ) -> Outcome:
@@ -116,7 +114,8 @@ def run(
     While a camera is at fault the outputs show that, and nobody is there: whoever was seen
     before has left, and is judged anew by what is seen afterwards.  *time_of_day* is the local
     time, for quiet hours.  *change* is asked between two frames: no frame is lost, and people
-    stay who they are.
+    stay who they are.  When a network raises, *failed* is asked whether another will take its
+    place; then that frame is lost and the run goes on.
 
     Whatever happens, outputs are off, the film is finished and the source is closed when this
     returns or raises.  An error that maskgate raises on purpose is returned in the outcome,
@@ -156,8 +155,9 @@ def run(
                     break
                 now = at
                 if isinstance(seen, Fault):
-                    outputs.show(GateState.CAMERA_FAULT, faults.shown_since(now))
-                    if faults.note(seen, now):
+                    new = faults.note(seen, now)
+                    outputs.show(GateState.CAMERA_FAULT, faults.began)
+                    if new:
                         tell(watch.end(now))
                         observer.event(
                             Event(now, "camera_fault", fault=seen.name, detail=seen.detail)
@@ -172,14 +172,20 @@ def run(
                     settings = changed.settings or settings
                     watch.use(changed.detector, changed.classifier, settings)
                     observer.event(Event(now, "model_changed", detail=changed.detail))
-                scene = watch.see(seen, now, time_of_day())
+                try:
+                    scene = watch.see(seen, now, time_of_day())
+                except Exception as reason:  # a native library raises what it likes
+                    if not failed(reason):
+                        raise
+                    ended = stop()
+                    continue
                 outputs.show(scene.gate.state, scene.gate.newest_ring, scene.gate.muted)
                 # Told and recorded last: a slow disk or reader must not delay the light.
                 stopwatch.lap("output")
+                observer.seen(seen, scene, now)
                 if recovered is not None:
                     observer.event(recovered)
                 tell(scene)
-                observer.seen(seen, scene, now)
                 frames += 1
                 if film is not None:
                     rate = frames / max(clock() - began, 1e-9) if frames > 10 else None
@@ -188,7 +194,6 @@ def run(
                 if limits.frames is not None and frames >= limits.frames:
                     ended = f"stopped after {frames} frames"
                 ended = stop() or ended
-            outputs.show(GateState.IDLE)
     except MaskgateError as reason:
         error, ended = reason, "ended by an error"
     finally:
@@ -275,10 +280,10 @@ class _Faults:
             self._names[fault.name] = self._names.get(fault.name, 0) + 1
         return new
 
-    def shown_since(self, now: float) -> float:
-        """Return what changes each time the outputs have to be told again of the fault."""
-        began = self._began if self._fault is not None else now
-        return began + (now - began) // _SHOWN_ANEW * _SHOWN_ANEW
+    @property
+    def began(self) -> float:
+        """When the fault that lasts began, or the one before it that it followed at once."""
+        return self._began
 
     def over(self, now: float) -> Event | None:
         """Note that there is a picture; return what to tell if there was none before."""

@@ -27,7 +27,14 @@ ALLOWED = {
     "edge/vision": ("edge.vision", "edge.errors", "edge.modelfile", "edge.quiet"),
     "edge/camera": ("edge.camera", "edge.errors", "edge.quiet", "edge.vision"),
     "edge/gate": ("edge.gate", "edge.errors", "edge.vision.geometry"),
-    "edge/alerts": ("edge.alerts", "edge.errors", "edge.gate.policy"),
+    # A broker is told of people, and which version tells it.
+    "edge/alerts": (
+        "edge.__version__", "edge.alerts", "edge.errors", "edge.gate.policy", "edge.report.events",
+    ),
+    "edge/board": ("edge.board",),
+    "edge/journal": (
+        "edge.errors", "edge.files", "edge.journal", "edge.report.events", "edge.vision.crop",
+    ),
     "edge/modelfile.py": ("edge.__version__", "edge.errors"),
     "edge/errors.py": (),
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = ("scripts/demo", "scripts/test", "scripts/lock", ".ci/run")
+SCRIPTS = ("scripts/demo", "scripts/test", "scripts/lock", "scripts/install-device", ".ci/run")
 HEAVY = {"tensorflow", "keras", "torch", "matplotlib", "scipy", "scikit-image"}
 
 

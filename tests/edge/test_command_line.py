@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 import edge
-from edge import commands
+from edge import gatekeeper, networks
 from edge.cli import main
 from edge.modelfile import read_model, released_model
 from edge.report import recorder
@@ -32,10 +32,17 @@ def invoke(monkeypatch, detector, classifier, mock_pins):
         card = SimpleNamespace(name=kind, version=1, decision={"score_threshold": 0.5})
         return SimpleNamespace(path=path, card=card, sha256="0" * 64)
 
-    monkeypatch.setattr(commands, "released_model", lambda kind: Path(kind))
-    monkeypatch.setattr(commands, "read_model", read_model)
-    monkeypatch.setattr(commands, "FaceDetector", lambda *a, **k: detector)
-    monkeypatch.setattr(commands, "MaskClassifier", lambda *a, **k: classifier)
+    def loaded(network):
+        def load(model, threads, **options):
+            network.model = model
+            return network
+
+        return load
+
+    monkeypatch.setattr(networks, "released_model", lambda kind: Path(kind))
+    monkeypatch.setattr(networks, "read_model", read_model)
+    monkeypatch.setattr(networks, "FaceDetector", loaded(detector))
+    monkeypatch.setattr(networks, "MaskClassifier", loaded(classifier))
 
     def invoke(*args):
         return CliRunner().invoke(main, ["run", *map(str, args)])
@@ -64,9 +71,9 @@ def test_a_film_is_watched_and_summed_up(invoke, visit):
     result = invoke("--source", visit)
     assert result.exit_code == 0, result.output
     for part in ("person 1: NO MASK", "ALARM for person 1", "alarm ended", "person 2: mask",
-                 "2: 1 mask, 1 no mask", "mock pins", "LED on GPIO 27 (mock)"):
+                 "2: 1 mask, 1 no mask", "mock pins", "led on GPIO 27 (mock)"):
         assert part in result.output
-    led = result.output.split("LED on GPIO 27 (mock)")[1]
+    led = result.output.split("led on GPIO 27 (mock)")[1]
     assert "never on" not in led and "left on" not in led
 
 
@@ -114,7 +121,7 @@ def test_pictures_of_a_folder_are_judged_each_by_itself(invoke, painted, tmp_pat
         (["--source", "warp:9"], 2, "'warp' is not known; allowed"),
         (["--sauce", "x"], 2, "No such option"),
         (["--threads", "99"], 2, "99"),
-        (["--led-pin", "17"], 5, "both on GPIO 17"),
+        (["--led-pin", "17"], 2, "both on GPIO 17"),
         (["--record", "out.gif"], 2, "out.gif"),
         (["--events", "absent/events.jsonl"], 5, "absent/events.jsonl"),
     ],
@@ -157,7 +164,7 @@ def test_the_summary_comes_before_the_error_that_ended_the_run(
 def test_a_recording_that_cannot_be_is_told_before_anything_is_loaded(
     invoke, visit, name, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(commands, "read_model", lambda *_: pytest.fail("a model was read"))
+    monkeypatch.setattr(networks, "read_model", lambda *_: pytest.fail("a model was read"))
     result = invoke("--source", visit, "--record", tmp_path / name)
     assert result.exit_code in (2, 5) and "cannot record" in result.stderr
 
@@ -180,13 +187,13 @@ def test_events_that_do_not_fit_are_one_line_after_the_summary(invoke, visit):
 
 def test_the_pins_limit_is_never_below_the_alarms(invoke, visit, monkeypatch):
     limits = []
-    set_up = commands.buzzer_and_led
+    set_up = gatekeeper.open_outputs
 
     def spy(*args, **options):
         limits.append(options["max_on_seconds"])
         return set_up(*args, **options)
 
-    monkeypatch.setattr(commands, "buzzer_and_led", spy)
+    monkeypatch.setattr(gatekeeper, "open_outputs", spy)
     assert invoke("--source", visit, "--max-alarm", 300, "--max-frames", 1).exit_code == 0
     assert 300 < limits[0] <= 310
 

@@ -53,6 +53,7 @@ def test_an_event_is_one_line_of_json_with_what_is_known():
         (JUDGED, "    1.23 s  person 3: NO MASK (99% sure)"),
         (Event(2, "person_left", 3, "unsure", 0.4), "    2.00 s  person 3 left: unsure"),
         (Event(2, "alarm_started", 3, "no_mask", 0.9), "    2.00 s  ALARM for person 3"),
+        (Event(2, "person_rings", 4, "no_mask", 0.9), "    2.00 s  ALARM for person 4 too"),
         (Event(2, "alarm_ended"), "    2.00 s  alarm ended"),
     ],
 )
@@ -62,15 +63,15 @@ def test_an_event_reads_as_a_sentence(event, words):
 
 def test_events_are_in_the_file_as_soon_as_they_happen(tmp_path):
     path = tmp_path / "events.jsonl"
-    log = EventLog(str(path), "m")
-    log.write(JUDGED)
+    log = EventLog(str(path))
+    log.write(JUDGED, "m")
     assert len(path.read_text().splitlines()) == 1
     log.close()
 
 
 def test_an_event_file_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(OutputError, match=r"cannot write events to .*absent"):
-        EventLog(str(tmp_path / "absent" / "events.jsonl"), "m")
+        EventLog(str(tmp_path / "absent" / "events.jsonl"))
 
 
 def test_the_summary_names_what_a_person_asks_for():

@@ -61,7 +61,10 @@ def test_a_bare_face_rings_until_it_has_left(go, painted):
     assert [e.event for e in events] == [
         "person_judged", "alarm_started", "person_left", "alarm_ended",
     ]
-    assert states == [GateState.IDLE, GateState.LOOKING, GateState.ALARM, GateState.IDLE, "closed"]
+    assert states == [
+        GateState.IDLE, GateState.LOOKING, GateState.ALARM, GateState.IDLE, GateState.SHUTDOWN,
+        "closed",
+    ]
     assert outcome.verdicts == {"mask": 0, "no_mask": 1, "incorrect": 0, "unsure": 0}
     start, end = outcome.alarms[0]
     assert start < 0.5 and 2.3 < end < 2.5
@@ -92,7 +95,7 @@ def test_a_few_frames_judge_nobody(go, painted):
 def test_a_face_too_far_away_is_neither_judged_nor_waited_for(go, painted, classifier):
     outcome, _, states = go([painted(("no_mask", 100, 80, 16))] * 40)
     assert classifier.asked == 0
-    assert states == [GateState.IDLE, "closed"]
+    assert states == [GateState.IDLE, GateState.SHUTDOWN, "closed"]
     assert outcome.verdicts["unsure"] == 1
 
 

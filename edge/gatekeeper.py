@@ -1,0 +1,256 @@
+"""The parts of a gate, from its configuration: opened, put together, at work, and changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import cv2
+
+import edge
+from edge.alerts.mqtt import MqttOutput
+from edge.alerts.opening import open_outputs
+from edge.alerts.outputs import Output, Outputs
+from edge.alerts.pins import Pins, choose_pins
+from edge.alerts.player import PinOutput
+from edge.alerts.sound import SoundOutput
+from edge.camera import open_source
+from edge.camera.frame import Source
+from edge.camera.pace import PacedSource
+from edge.config import Config, changed
+from edge.errors import OutputError
+from edge.gate.policy import GateState
+from edge.heartbeat import Guard, Heartbeat
+from edge.journal.journal import Journal
+from edge.journal.pictures import Pictures
+from edge.kept import Kept, Lent
+from edge.networks import Networks, open_networks, thread_count
+from edge.observers import Alive, Broadcaster, Keeper, Observers, Teller, Updates
+from edge.report.events import EventLog
+from edge.report.film import Film
+from edge.report.summary import PinRecord, Summary
+from edge.service import Limits, Observer, Outcome, run
+from edge.systemd import service_manager
+
+# The pins' own limit is there for a hung program; it must not come before the gate's.
+_PIN_MARGIN = 5.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one stretch of work is done with, from one configuration to the next."""
+
+    source: Source
+    networks: Networks
+    journal: Journal
+    pictures: Pictures
+    pins: Pins
+    devices: tuple[PinOutput, ...]
+    broker: MqttOutput | None
+    outputs: Outputs
+
+
+class Gatekeeper:
+    """Puts a gate together by the *options* of ``maskgate run``, and keeps it at work.
+
+    *say* prints a line about what happens, *warn* one about what is wrong; both are called from
+    other threads too.  Parts that outlast a change of the configuration are kept in *kept*.
+    """
+
+    def __init__(
+        self,
+        kept: Kept,
+        options: Mapping[str, Any],
+        say: Callable[[str], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self.manager = service_manager(os.environ, os.getpid())
+        self.film: Film | None = None
+        self.log: EventLog | None = None
+        self._kept = kept
+        self._options = options
+        self._say = say
+        self._warn = warn
+        self._journal: Journal | None = None
+
+    def open(self, config: Config) -> Parts:
+        """Return the parts that *config* asks for, those that it did not change being kept.
+
+        Raises MaskgateError for what cannot be opened.
+        """
+        options, kept = self._options, self._kept
+        cv2.setNumThreads(thread_count(config))
+        source = kept.get("source", config.camera, lambda: self._source(config), Source.close)
+        if options["record"] and self.film is None:
+            self.film = Film(options["record"], source.frames_per_second)
+        networks = kept.get(
+            "networks",
+            (config.models, config.updates),
+            lambda: open_networks(config, service=options["config"] is not None),
+            Networks.close,
+        )
+        networks.use(config)
+        journal = kept.get(
+            "journal", config.journal, lambda: Journal(config.journal, self._warn), Journal.close
+        )
+        self._journal = journal
+        pictures = kept.get(
+            "pictures",
+            config.pictures,
+            lambda: Pictures(config.pictures, self._warn),
+            Pictures.close,
+        )
+        if options["events"] and self.log is None:
+            self.log = EventLog(options["events"])
+        pins = choose_pins(pretend=options["no_pins"])
+        devices = open_outputs(
+            config.outputs, pins, max_on_seconds=config.alarm.max_seconds + _PIN_MARGIN
+        )
+        broker = self._broker(config)
+        others: list[Output] = [] if broker is None else [broker]
+        if config.sound.enabled:
+            others.append(SoundOutput(config.sound, self._output_trouble))
+        outputs = Outputs([*devices, *others])
+        return Parts(source, networks, journal, pictures, pins, devices, broker, outputs)
+
+    def work(self, parts: Parts, config: Config, stop: Callable[[], str]) -> Outcome:
+        """Run the gate with *parts* until *stop* or the source says so; closes the outputs."""
+        networks, journal = parts.networks, parts.journal
+        heartbeat = Heartbeat(config.service, self.manager.watchdog)
+        with Guard(
+            lambda: self._stuck(parts, config.service.hang_seconds),
+            lambda: self.incident("software_fault", "the main loop goes on"),
+            config.service.hang_seconds,
+        ) as guard:
+            observers: list[Observer] = [
+                Alive(heartbeat, self.manager, guard, self._give_up),
+                Keeper(journal, parts.pictures, networks),
+                Updates(networks, journal, self._say),
+                Teller(self.log, networks, self._say),
+            ]
+            if parts.broker is not None:
+                observers.append(Broadcaster(parts.broker, networks))
+            self.manager.ready()
+            return run(
+                Lent(parts.source),
+                networks.detector,
+                networks.classifier,
+                parts.outputs,
+                networks.settings,
+                film=self.film,
+                observer=Observers(observers),
+                limits=Limits(self._options["max_frames"], self._options["seconds"]),
+                stop=stop,
+                change=networks.change,
+                failed=networks.failed,
+            )
+
+    def incident(self, kind: str, detail: str) -> None:
+        """Keep in the journal, if it is open, what happened to the program itself."""
+        if self._journal is not None:
+            self._journal.note(kind, datetime.now(timezone.utc), detail)
+
+    def started(self, source: Source) -> None:
+        """Note that the gate begins, with which version and camera."""
+        self.incident("started", f"maskgate {edge.__version__}, {source.name}")
+
+    def stopped(self, outcome: Outcome) -> None:
+        """Note how it ended, and tell the service manager that it does."""
+        self.manager.stopping(outcome.ended)
+        detail = f"{outcome.ended}: {outcome.error}" if outcome.error else outcome.ended
+        self.incident("software_fault" if outcome.error else "stopped", detail)
+
+    def refused(self, why: str) -> None:
+        """Tell that a changed configuration is wrong."""
+        self._warn(f"the old configuration goes on: {why}")
+        self.incident("reload_refused", why)
+
+    def unchanged(self) -> None:
+        """Tell that the configuration says what it said before."""
+        self._say("The configuration was read again; nothing changed.")
+
+    def reloaded(self, before: Config, after: Config) -> None:
+        """Tell which sections of the configuration are others now."""
+        sections = ", ".join(sorted(changed(before, after)))
+        self._say(f"The configuration was taken over; changed: {sections}.")
+        self.incident("reloaded", f"changed: {sections}")
+
+    def close(self) -> None:
+        """Close what this opened and does not keep."""
+        if self.log is not None:
+            self.log.close()
+
+    def summary(
+        self, parts: Parts, config: Config, outcome: Outcome, remarks: tuple[str, ...] = ()
+    ) -> Summary:
+        """Return the summary of *outcome* with what the run was made of."""
+        values = {
+            name: getattr(outcome, name)
+            for name in Outcome.__dataclass_fields__
+            if name not in ("error", "remarks")
+        }
+        pins = [pin for device in parts.devices for pin in device.pin_histories]
+        return Summary(
+            **values,
+            remarks=outcome.remarks + remarks,
+            source=parts.source.name,
+            models=parts.networks.words,
+            runtime=str(parts.networks.classifier.runtime),
+            threads=thread_count(config),
+            pins=tuple(PinRecord(pin.name, pin.pin, pin.history) for pin in pins),
+            pins_note=self.pins_note(parts),
+            written=tuple(self._written()),
+        )
+
+    @staticmethod
+    def pins_note(parts: Parts) -> str:
+        """Return a sentence about the pins that are driven, plainly so when they are not real."""
+        if not parts.devices:
+            return "No pins are driven: the configuration has no outputs."
+        pins = [pin for device in parts.devices for pin in device.pin_histories]
+        where = " and ".join(f"{pin.name} on GPIO {pin.pin}" for pin in pins)
+        why = parts.pins.why
+        if not parts.pins.mock:
+            return f"Real pins through {why}: {where}."
+        return f"No real pins ({why}): {where} are gpiozero's mock pins and make no sound."
+
+    def _source(self, config: Config) -> Source:
+        source = open_source(config.camera.source, patient=config.camera.wait)
+        realtime = self._options["realtime"]
+        wanted = realtime if realtime is not None else source.name.startswith("demo")
+        return PacedSource(source) if wanted and not source.live else source
+
+    def _broker(self, config: Config) -> MqttOutput | None:
+        if not config.mqtt.enabled:
+            return None
+        try:
+            return MqttOutput(config.mqtt, self._output_trouble)
+        except OutputError as error:
+            # A gate that nobody hears of is better than a door without one.
+            self._output_trouble(f"MQTT is not used: {error}")
+            return None
+
+    def _output_trouble(self, line: str) -> None:
+        self._warn(line)
+        self.incident("output_fault", line)
+
+    def _give_up(self) -> None:
+        line = "the camera has been at fault for too long; the watchdog is to start the gate anew"
+        if self.manager.watchdog is None:
+            line = "the camera has been at fault for too long; start the gate anew"
+        self._warn(line)
+        self.incident("software_fault", line)
+
+    def _stuck(self, parts: Parts, seconds: float) -> None:
+        parts.outputs.show(GateState.SOFTWARE_FAULT)
+        line = f"the main loop has not moved for {seconds:g} s"
+        self._warn(line)
+        self.incident("software_fault", line)
+
+    def _written(self) -> list[str]:
+        """Return the paths of what was really and wholly written."""
+        paths = [self.film.path] if self.film is not None and self.film.written else []
+        return paths + ([self.log.path] if self.log is not None and self.log.written else [])

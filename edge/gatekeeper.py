@@ -18,12 +18,13 @@ from edge.alerts.pins import Pins, choose_pins
 from edge.alerts.player import PinOutput
 from edge.alerts.sound import SoundOutput
 from edge.camera import open_source
-from edge.camera.frame import Source
+from edge.camera.frame import Source, remarks_of
 from edge.camera.pace import PacedSource
 from edge.config import Config, changed
 from edge.errors import OutputError
 from edge.gate.policy import GateState
 from edge.heartbeat import Guard, Heartbeat
+from edge.journal.counts import counted
 from edge.journal.journal import Journal
 from edge.journal.pictures import Pictures
 from edge.kept import Kept, Lent
@@ -112,7 +113,7 @@ class Gatekeeper:
         broker = self._broker(config)
         others: list[Output] = [] if broker is None else [broker]
         if config.sound.enabled:
-            others.append(SoundOutput(config.sound, self._output_trouble))
+            others.append(SoundOutput(config.sound, self._output_trouble, over=self._output_well))
         outputs = Outputs([*devices, *others])
         return Parts(source, networks, journal, pictures, pins, devices, broker, outputs)
 
@@ -124,6 +125,8 @@ class Gatekeeper:
             lambda: self._stuck(parts, config.service.hang_seconds),
             lambda: self.incident("software_fault", "the main loop goes on"),
             config.service.hang_seconds,
+            # A light goes out when nobody confirms it.
+            while_hung=lambda: parts.outputs.show(GateState.SOFTWARE_FAULT),
         ) as guard:
             observers: list[Observer] = [
                 Alive(heartbeat, self.manager, guard, self._give_up),
@@ -219,6 +222,9 @@ class Gatekeeper:
 
     def _source(self, config: Config) -> Source:
         source = open_source(config.camera.source, patient=config.camera.wait)
+        for remark in remarks_of(source):
+            # A service has no end at which it would be told.
+            self._say(remark)
         realtime = self._options["realtime"]
         wanted = realtime if realtime is not None else source.name.startswith("demo")
         return PacedSource(source) if wanted and not source.live else source
@@ -227,15 +233,29 @@ class Gatekeeper:
         if not config.mqtt.enabled:
             return None
         try:
-            return MqttOutput(config.mqtt, self._output_trouble)
+            return MqttOutput(
+                config.mqtt, self._output_trouble, over=self._output_well,
+                counts=self._counts(config),
+            )
         except OutputError as error:
             # A gate that nobody hears of is better than a door without one.
             self._output_trouble(f"MQTT is not used: {error}")
             return None
 
+    def _counts(self, config: Config) -> dict[str, int]:
+        """Return what the journal counted today: a broker must not hear 0 after a restart."""
+        try:
+            return counted(config.journal, datetime.now().astimezone())
+        except OutputError:
+            return {}
+
     def _output_trouble(self, line: str) -> None:
         self._warn(line)
         self.incident("output_fault", line)
+
+    def _output_well(self, line: str) -> None:
+        self._warn(line)
+        self.incident("output_recovered", line)
 
     def _give_up(self) -> None:
         line = "the camera has been at fault for too long; the watchdog is to start the gate anew"

@@ -119,6 +119,11 @@ class Pulse:
         self._looked = now
         self._hung = False
 
+    @property
+    def hung(self) -> bool:
+        """Whether it hung at the last look."""
+        return self._hung
+
     def alive(self, now: float) -> None:
         """Note a sign of the main loop."""
         self._alive = now
@@ -141,9 +146,10 @@ class Pulse:
 class Guard:
     """A thread that says once when the main loop hangs, and once when it is back.
 
-    The main loop calls :meth:`alive` in every turn.  When it has not for *limit* seconds,
-    *on_hang* is called in the guard's thread; *on_return* after the next sign.  Both have to
-    return soon.  What they raise is kept in :attr:`error`, and the guard goes on.
+    The main loop calls :meth:`alive` in every turn.  When it has not for *limit* seconds, *on_hang*
+    is called in the guard's thread; *on_return* after the next sign.  *while_hung* is called at
+    every look in between.  All have to return soon.  What they raise is kept in :attr:`error`, and
+    the guard goes on.
 
     The main loop may get going at the very moment that *on_hang* is at work; so *on_return*
     has to make sure that the outputs show the gate again.  A native library that hangs with
@@ -159,6 +165,7 @@ class Guard:
         on_return: Callable[[], object],
         limit: float = 5.0,
         *,
+        while_hung: Callable[[], object] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         pause: float | None = None,
     ) -> None:
@@ -167,6 +174,7 @@ class Guard:
             "hangs": on_hang,
             "is back": on_return,
         }
+        self._while_hung = while_hung
         self._clock = clock
         self._pause = limit / 10 if pause is None else pause
         self._pulse = Pulse(limit, clock())
@@ -197,7 +205,8 @@ class Guard:
 
     def _run(self) -> None:
         while not self._stop.wait(self._pause):
-            call = self._calls.get(self._pulse.look(self._clock()))
+            told = self._pulse.look(self._clock())
+            call = self._calls.get(told, self._while_hung if self._pulse.hung else None)
             if call is None or self._stop.is_set():
                 continue
             try:

@@ -19,12 +19,13 @@ _MOST_REASONS = 20
 class Troubles:
     """Tells each thing that is wrong once until all is right again, and then that.
 
-    What *tell* raises is dropped: a full disk behind it must not silence the output.  Only one
-    thread at a time may use it.
+    *over* is told what is right again, *tell* where there is none.  What they raise is dropped: a
+    full disk behind it must not silence the output.  Only one thread at a time may use it.
     """
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: Tell, over: Tell | None = None) -> None:
         self._tell = tell
+        self._over = over or tell
         self._told: set[str] = set()
 
     @property
@@ -44,4 +45,4 @@ class Troubles:
         if self._told:
             self._told.clear()
             with suppress(Exception):
-                self._tell(line)
+                self._over(line)

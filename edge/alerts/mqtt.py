@@ -108,10 +108,10 @@ class MqttSettings:
 class MqttOutput:
     """Shows the gate to a broker; retained, with QoS 1, and ``offline`` as its last will.
 
-    *problems* gets a line when the broker is away and when it is back; see ``aside.Tell`` for
-    where it is called.  *counts* are what was counted today before, by the names in
-    ``board.COUNTED``.  *clock* gives the local time with its zone, for the day and the newest
-    verdict; *seconds* only goes forward.  A broker counts as back when it has stayed for
+    *problems* gets a line when the broker is away, and *over*, or *problems* without it, when it is
+    back; see ``aside.Tell`` for where they are called.  *counts* are what was counted today before,
+    by the names in ``board.COUNTED``.  *clock* gives the local time with its zone, for the day and
+    the newest verdict; *seconds* only goes forward.  A broker counts as back when it has stayed for
     *settled* seconds; *retry* are the shortest and the longest pause between tries, in whole
     seconds.
 
@@ -126,6 +126,7 @@ class MqttOutput:
         settings: MqttSettings,
         problems: Tell,
         *,
+        over: Tell | None = None,
         counts: Mapping[str, int] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now().astimezone(),
         seconds: Callable[[], float] = time.monotonic,
@@ -139,7 +140,7 @@ class MqttOutput:
         self._clock = clock
         self._seconds = seconds
         self._settled = settled
-        self._troubles = Troubles(problems)
+        self._troubles = Troubles(problems, over)
         self._availability = f"{self.base}/availability"
         self._board = Board(clock().date(), dict(counts or {}))
         # All below is under this lock.  Whoever holds it never calls paho, whose own locks are

@@ -72,8 +72,9 @@ class SoundOutput:
     A state that is shown again goes on: the alarm's time begins anew, a sound that is playing
     is not cut.  Another state, quiet hours and ``close`` end what is playing at once.
 
-    *problems* gets a line when something is wrong or right again; see ``aside.Tell`` for where
-    it is called.  A file that cannot be played is told, and its tone played instead.
+    *problems* gets a line when something is wrong, and *over*, or *problems* without it, when it is
+    right again; see ``aside.Tell`` for where they are called.  A file that cannot be played is
+    told, and its tone played instead.
     """
 
     name = "sound"
@@ -83,10 +84,11 @@ class SoundOutput:
         settings: SoundSettings,
         problems: Tell,
         *,
+        over: Tell | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._troubles = Troubles(problems)
+        self._troubles = Troubles(problems, over)
         self._clock = clock
         self._aplay = Aplay(settings.device, settings.max_seconds, clock)
         self._wake = threading.Condition()

@@ -17,6 +17,13 @@ Exit codes:
 
 @click.command("events", epilog=_EXIT_CODES, short_help="Show what happened at the gate.")
 @click.option(
+    "--config",
+    metavar="FILE",
+    envvar="MASKGATE_CONFIG",
+    help="The gate's configuration, which names its journal. The default is MASKGATE_CONFIG, and "
+    "without that none.",
+)
+@click.option(
     "--journal",
     metavar="FILE",
     help="The journal's file. The default is journal.db in $STATE_DIRECTORY, or else the "

@@ -17,7 +17,7 @@ import click
 from edge.errors import OutputError, UsageError
 from edge.files import replaced
 from edge.journal.query import Entry, Filter, Reader, follow
-from edge.journal.settings import file_to_read
+from edge.journal.settings import file_to_read, journal_file
 from edge.journal.show import csv_lines, json_line, table_head, table_line
 from edge.journal.times import day_span, parse_day, parse_since, parse_until
 
@@ -46,7 +46,7 @@ def show_events(
     now = now or datetime.now(timezone.utc)
     _check(options)
     wanted = events_filter(options, now, zone)
-    file = Path(options["journal"]) if options["journal"] else file_to_read(os.environ)
+    file = _file(options)
     if options["plot"]:
         _plot(options, file, now, zone)
     elif options["follow"]:
@@ -109,6 +109,18 @@ def _check(options: Mapping[str, Any]) -> None:
             from edge.journal.day_picture import check_picture
 
             check_picture(options["plot"])
+
+
+def _file(options: Mapping[str, Any]) -> Path:
+    if options["journal"]:
+        return Path(options["journal"])
+    if options.get("config"):
+        from edge.config import read_config
+
+        found = journal_file(read_config(options["config"]).journal, os.environ)
+        if found is not None:
+            return found
+    return file_to_read(os.environ)
 
 
 def _print(options: Mapping[str, Any], entries: Iterable[Entry], zone: tzinfo | None) -> None:

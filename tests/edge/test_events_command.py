@@ -233,3 +233,10 @@ def test_the_manual_names_every_kind_column_and_setting() -> None:
     manual = (ROOT / "docs/journal.md").read_text(encoding="utf-8")
     for word in (*KINDS, *CSV_COLUMNS, *JournalSettings.__dataclass_fields__):
         assert f"`{word}`" in manual, word
+
+
+def test_the_configuration_names_the_journal(capsys, file, tmp_path) -> None:
+    config = tmp_path / "gate.toml"
+    config.write_text(f'[journal]\nfile = "{file}"\n')
+    done = CliRunner().invoke(events, ["--config", str(config), "--last", "2"])
+    assert done.exit_code == 0 and len(done.stdout.splitlines()) == 3

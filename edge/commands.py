@@ -63,6 +63,12 @@ def run_gate(options: Mapping[str, Any], signals: Signals) -> None:
                 config, parts, taken = _taken_over(keeper, config, wish.config)
                 reloads += taken
             keeper.stopped(outcome)
+        except MaskgateError:
+            raise
+        except Exception:
+            # That updates were not ended in good order is how the next start knows of a crash.
+            kept.abandon("networks")
+            raise
         finally:
             keeper.close()
     remarks = (_reload_words(reloads),) if reloads else ()

@@ -37,6 +37,10 @@ class Kept:
         if name in self._parts:
             self._parts.pop(name)[2]()
 
+    def abandon(self, name: str) -> None:
+        """Let go of the part *name* without closing it."""
+        self._parts.pop(name, None)
+
     def __enter__(self) -> Kept:
         return self
 

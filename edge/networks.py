@@ -66,7 +66,10 @@ class Networks:
             return None
         self.detector = swap.detector or self.detector
         self.classifier = swap.classifier or self.classifier
-        return Change(swap.words, swap.detector, swap.classifier, self.settings)
+        return Change(
+            swap.words, trouble=swap.back, detector=swap.detector, classifier=swap.classifier,
+            settings=self.settings,
+        )
 
     def saw(self, scene: Scene) -> None:
         """Note how a fresh frame was judged, by which new networks are watched."""

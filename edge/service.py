@@ -23,6 +23,8 @@ from edge.vision.crop import Image
 from edge.watch import Classifier, Detector, Scene, Settings, Watch
 
 _KEPT_ALARMS = 100
+# So long is shown that a model was given up: somebody may look up, and nobody waits.
+_TROUBLE_SHOWN = 10.0  # seconds
 # A camera may deliver nothing for seconds; whoever wants the gate to stop does not wait so long.
 _LONGEST_WAIT = 0.25  # seconds
 
@@ -39,10 +41,12 @@ class Limits:
 class Change:
     """What the gate uses from the next frame on; None is what it used before.
 
-    *detail* says in words what changed.
+    *detail* says in words what changed.  *trouble* marks a change back from what did not do
+    well: the outputs show a software fault for a while, unless somebody rings.
     """
 
     detail: str
+    trouble: bool = False
     detector: Detector | None = None
     classifier: Classifier | None = None
     settings: Settings | None = None
@@ -128,6 +132,7 @@ def run(
     faults = _Faults()
     wait = min(settings.read_timeout, _LONGEST_WAIT) if source.live else settings.read_timeout
     frames, now, ended = 0, 0.0, ""
+    trouble_until = 0.0
     first: float | None = None
     error: MaskgateError | None = None
     began = clock()
@@ -172,6 +177,7 @@ def run(
                     settings = changed.settings or settings
                     watch.use(changed.detector, changed.classifier, settings)
                     observer.event(Event(now, "model_changed", detail=changed.detail))
+                    trouble_until = now + _TROUBLE_SHOWN if changed.trouble else trouble_until
                 try:
                     scene = watch.see(seen, now, time_of_day())
                 except Exception as reason:  # a native library raises what it likes
@@ -179,7 +185,11 @@ def run(
                         raise
                     ended = stop()
                     continue
-                outputs.show(scene.gate.state, scene.gate.newest_ring, scene.gate.muted)
+                gate = scene.gate
+                if now < trouble_until and gate.state is not GateState.ALARM:
+                    outputs.show(GateState.SOFTWARE_FAULT)
+                else:
+                    outputs.show(gate.state, gate.newest_ring, gate.muted)
                 # Told and recorded last: a slow disk or reader must not delay the light.
                 stopwatch.lap("output")
                 observer.seen(seen, scene, now)

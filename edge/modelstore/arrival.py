@@ -18,7 +18,7 @@ SUFFIX = ".tflite"
 # A stick full of pictures must not keep the board busy.
 MOST_LOOKED_AT = 2000
 MOST_AT_ONCE = 16
-# Twenty-eight seconds longer than a finished copy: an interrupted Wi-Fi comes back in that time.
+# A copy over Wi-Fi that is interrupted mostly goes on within that time.
 PATIENCE = 30.0  # seconds
 
 

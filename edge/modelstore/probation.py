@@ -18,8 +18,7 @@ _MEMORY = 86_400.0  # seconds
 _LEAST_SECONDS = 30.0
 _LEAST_PEOPLE = 20
 _LEAST_FRAMES = 300
-# Twenty people on each side differ by this much by chance in fewer than 1 of 1,000 cases, even
-# between the ends of a day.
+# Of twenty people on each side so many more differ by chance in fewer than 1 of 1,000 cases.
 _SHARE = 0.6
 _CROWDED, _EMPTY = 0.5, 0.05
 _VERDICTS = ("mask", "no_mask", "incorrect", "unsure")

@@ -22,6 +22,7 @@ import fcntl
 import hashlib
 import os
 import re
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -109,10 +110,10 @@ class Store:
     def stamp(self) -> tuple[int, int]:
         """Return what changes whenever the state file does; (0, 0) where there is none."""
         try:
-            stat = self.state_path.stat()
+            about = self.state_path.stat()
         except OSError:
             return (0, 0)
-        return (stat.st_mtime_ns, stat.st_ino)
+        return (about.st_mtime_ns, about.st_ino)
 
     def update(self, change: Change, name: str = "state") -> State:
         """Write what *change* makes of the state, and return it; *name* is the step's.
@@ -283,7 +284,7 @@ class Store:
             raise ModelError(f"cannot read {shown}: {error.strerror or error}") from error
         with os.fdopen(handle, "rb") as stream:
             before = os.fstat(stream.fileno())
-            if not Path(f"/proc/self/fd/{stream.fileno()}").is_file():
+            if not stat.S_ISREG(before.st_mode):
                 raise ModelError(f"{shown} is no regular file; copy the model file itself")
             if before.st_size > LARGEST_FILE:
                 raise ModelError(
@@ -373,8 +374,8 @@ class Store:
             ) from error
 
 
-def _look(stat: os.stat_result) -> tuple[int, int]:
-    return (stat.st_size, stat.st_mtime_ns)
+def _look(about: os.stat_result) -> tuple[int, int]:
+    return (about.st_size, about.st_mtime_ns)
 
 
 def _abandoned(path: Path) -> bool:

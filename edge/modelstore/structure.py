@@ -20,10 +20,10 @@ KNOWN_OPERATORS = {
 }
 _REFUSED = {6: "DEQUANTIZE", 32: "CUSTOM"}
 _TYPES = ("int8", "int32")
-# A released self-test tolerates 6 steps of 256.  With 64 even noise may pass.
+# Released self-tests tolerate 6 steps of 256; a file that asks for far more asks for no test.
 MOST_TOLERANCE = 32
-# What calibration ever gave lies well inside; a temperature of 1000 would make every look worthless,
-# and a gate that judges nobody is broken without a sound.
+# What calibration ever gave lies well inside; a temperature of 1000 would make every look
+# worthless, and a gate that judges nobody is broken without a sound.
 _SANE = {"temperature": (0.1, 10.0), "score_threshold": (0.05, 0.95), "nms_iou": (0.1, 0.95)}
 _SANE_PRIOR = (0.001, 1.0)
 # The released detector has 110,592 input pixels; a tensor of so many values has no place there.

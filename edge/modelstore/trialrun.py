@@ -169,7 +169,8 @@ class Child:
         if self._errors >= 0:
             size = os.fstat(self._errors).st_size
             text = os.pread(self._errors, 4096, max(0, size - 4096)).decode("utf-8", "replace")
-            lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+            told = (" ".join(line.split()) for line in text.splitlines())
+            lines = [line for line in told if line and not line.startswith("INFO:")]
             last = f" ({lines[-1][:200]})" if lines else ""
         self.close()
         if code == -signal.SIGXCPU:

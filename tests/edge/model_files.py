@@ -15,7 +15,7 @@ from typing import Any
 from edge.modelfile import CARD_NAME, LABELS_NAME, Kind, ModelFile, parts_of, read_model
 from edge.modelstore.arrival import Inbox
 from edge.modelstore.feed import ModelFeed
-from edge.modelstore.flatbuffer import Reader
+from edge.modelstore.flatbuffer import Reader, read_graph
 from edge.modelstore.loading import Loaders
 from edge.modelstore.settings import UpdateSettings
 from edge.modelstore.state import KINDS
@@ -137,3 +137,17 @@ def fields_of(network: bytes, what: str, slot: int) -> list[int]:
         "buffers": read.tables(model, 4, "buffers"),
     }[what]
     return [place for table in tables if (place := read.field(table, slot))]
+
+
+def crashing(network: bytes) -> bytes:
+    """Return *network* with a scale of nearly nothing where its first ADD ends.
+
+    LiteRT 2.3 aborts the process for it; found by scripts/fuzz_models.
+    """
+    content = bytearray(network)
+    graph, read = read_graph(network, "released"), Reader(network)
+    tensor = next(op for op in graph.operators if op.code == 0).outputs[0]
+    tables = read.tables(read.tables(read.follow(0), 2, "subgraphs")[0], 0, "tensors")
+    scales, _ = read.span(read.follow(read.field(tables[tensor], 4)), 2, 4)
+    content[scales : scales + 4] = (2).to_bytes(4, "little")
+    return bytes(content)

@@ -271,3 +271,19 @@ def test_observers_learn_of_every_frame_once_it_is_shown(
     )
     assert [sequence for sequence, _, _ in seen] == list(range(30))
     assert all(state is shown for _, state, shown in seen)
+
+
+def test_a_model_that_was_given_up_is_shown_for_a_while(go, painted):
+    changes = iter([None] * 5 + [Change("version 1 is back", trouble=True)])
+    _, _, states = go([painted()] * 360, change=lambda: next(changes, None))
+    assert states == [
+        GateState.IDLE, GateState.SOFTWARE_FAULT, GateState.IDLE, GateState.SHUTDOWN, "closed",
+    ]
+
+
+def test_an_alarm_goes_before_a_model_that_was_given_up(go, painted):
+    changes = iter([None] * 20 + [Change("version 1 is back", trouble=True)])
+    visit = [painted(("no_mask", 100 + i, 80, 50)) for i in range(60)]
+    _, _, states = go(visit, change=lambda: next(changes, None))
+    assert states[-3:] == [GateState.ALARM, GateState.SHUTDOWN, "closed"]
+    assert GateState.SOFTWARE_FAULT not in states[states.index(GateState.ALARM) :]

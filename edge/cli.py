@@ -9,6 +9,7 @@ import click
 import edge
 from edge.bench.command import bench
 from edge.config_command import config
+from edge.doctor.command import doctor
 from edge.errors import EXIT_INTERRUPTED
 from edge.journal.command import events
 from edge.modelstore.command import model
@@ -24,12 +25,20 @@ Exit codes:
   3    a camera, video, folder or picture that cannot be read
   4    a model file that is missing, damaged or of another kind
   5    a pin, recording, event file or output that cannot be driven or written
-  130  stopped by Ctrl-C, in good order
+{more}  130  stopped by Ctrl-C, in good order
+"""
+_MORE_CODES = """\
+  8    model status: a model is on probation
+  9    model status: a model was rolled back
+  10   doctor --strict: warnings, and no failure
+  11   doctor: something keeps the gate from its work
 """
 
 
 @click.group(
-    cls=Rim, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=Rim,
+    epilog=_EXIT_CODES.format(more=_MORE_CODES),
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(
     edge.__version__, "--version", prog_name="maskgate", message="%(prog)s %(version)s"
@@ -38,7 +47,7 @@ def main() -> None:
     """A box at a shop door that sees who wears no mask, and makes that heard and seen."""
 
 
-@main.command(epilog=_EXIT_CODES, short_help="Watch a source and sound the alarm.")
+@main.command(epilog=_EXIT_CODES.format(more=""), short_help="Watch a source and sound the alarm.")
 @click.option(
     "--config",
     metavar="FILE",
@@ -185,6 +194,7 @@ def run(**options: Any) -> int:
 
 main.add_command(bench)
 main.add_command(config)
+main.add_command(doctor)
 main.add_command(events)
 main.add_command(model)
 main.add_command(off)

@@ -205,7 +205,7 @@ class Watch:
             if track.face is None or not decision.needs_look(p.evidence, now, settings):
                 continue
             lack = evidence.box_lacks(
-                track.box, track.score, width, height, settings
+                track.box, min(track.score, track.usual_score), width, height, settings
             ) or evidence.look_lacks(image, track.box, found.landmarks[track.face], settings)
             if lack:
                 lacks[track.id] = lack

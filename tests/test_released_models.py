@@ -43,7 +43,7 @@ def test_the_released_classifier_judges_masks_as_its_card_says(tmp_path):
 def test_the_released_detector_finds_faces_as_its_card_says(tmp_path):
     result = evaluated("detector", "detection", tmp_path / "pictures.json")
     close = result["ranges"]["close"]
-    assert close["average_precision"]["value"] > 0.87
+    assert close["average_precision"]["value"] > 0.885
     assert close["sources"]["ilc"]["average_precision"] > 0.955
 
 

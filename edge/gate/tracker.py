@@ -21,6 +21,8 @@ Box = tuple[float, float, float, float]
 # Speed is averaged over half a stride, which takes half a second.  Someone lost is thought to
 # walk on for about as long as anyone is remembered.
 _SPEED_SECONDS = 0.25
+# A face is sure in most frames; a hand or a bag is one only now and then.
+_SCORE_SECONDS = 0.15
 _COASTING_SECONDS = 1.0
 
 
@@ -65,6 +67,7 @@ class Track:
     """One person followed through frames, or what may turn out to be one.
 
     *box* is where the face was seen last, *velocity* its middle's speed in pixels per second.
+    *score* is how sure the detector is of the newest face, *usual_score* of those lately.
     Times are seconds of the frames' clock.  *face* is the index of the face it was matched
     with in the newest frame, None when it was not seen there.  *confirmed* once it counts as
     a person; that never turns back.
@@ -74,6 +77,7 @@ class Track:
     box: Box
     velocity: tuple[float, float]
     score: float
+    usual_score: float
     first_seen: float
     last_seen: float
     hits: int = 1
@@ -198,12 +202,15 @@ def _seen(
             velocity[0] + trust * (moved[0] - velocity[0]),
             velocity[1] + trust * (moved[1] - velocity[1]),
         )
+    score = float(scores[face])
+    weight = 1 - math.exp(-gap / _SCORE_SECONDS)
     hits = track.hits + 1
     return replace(
         track,
         box=box,
         velocity=velocity,
-        score=float(scores[face]),
+        score=score,
+        usual_score=track.usual_score + weight * (score - track.usual_score),
         last_seen=max(now, track.last_seen),
         hits=hits,
         confirmed=track.confirmed or hits >= settings.confirm_hits,
@@ -224,6 +231,7 @@ def _new(
         box=_as_box(boxes, face),
         velocity=(0.0, 0.0),
         score=float(scores[face]),
+        usual_score=float(scores[face]),
         first_seen=now,
         last_seen=now,
         confirmed=settings.confirm_hits <= 1,

@@ -71,6 +71,15 @@ def test_a_doubtful_face_keeps_a_person_but_starts_none():
     assert follow([[face(100)]] * 5, scores=[[0.3]] * 5)[-1].tracks == ()
 
 
+@pytest.mark.parametrize(
+    ("scores", "low", "high"),
+    [([0.9] * 30, 0.899, 0.901), ([0.6, 0.3, 0.3] * 10, 0.3, 0.5), ([0.9], 0.9, 0.9)],
+)
+def test_the_usual_score_is_that_of_the_faces_lately(scores, low, high):
+    (track,) = follow([[face(100)]] * len(scores), scores=[[s] for s in scores])[-1].tracks
+    assert low - 1e-6 <= track.usual_score <= high + 1e-6
+
+
 def test_a_face_below_the_lower_score_does_not_exist():
     seen = follow([[face(100)]] * 40, scores=[[0.9]] * 5 + [[0.1]] * 35)
     assert seen[-1].tracks == ()

@@ -6,7 +6,8 @@ import datetime
 import time
 from collections.abc import Callable
 
-from edge.alerts.gpio import PinOutput, Pins, choose_pins
+from edge.alerts.pins import Pins, choose_pins
+from edge.alerts.player import PinOutput
 from edge.alerts.settings import OutputSettings
 from edge.bench.loop import Loop, Networks, make_loop
 from edge.bench.result import PinLatency

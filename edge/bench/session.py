@@ -207,7 +207,7 @@ class Session:
         self.result.draw = power_of(loop.step, 2 * self._effort.seconds)
 
     def _try_pin(self) -> None:
-        from edge.alerts.gpio import choose_pins
+        from edge.alerts.pins import choose_pins
         from edge.bench.pins import open_light
 
         assert self._wishes.pin is not None  # only then is this a step

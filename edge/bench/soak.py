@@ -73,7 +73,7 @@ def soak(
     """
     if frames < LEAST_FRAMES:
         raise UsageError(f"{frames} frames are too few for a slope; at least {LEAST_FRAMES}")
-    from edge.alerts.gpio import choose_pins
+    from edge.alerts.pins import choose_pins
 
     pair = Pair(
         read_model(released_model("face-detector"), "face-detector"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from edge.alerts.gpio import PinChange
+from edge.alerts.pins import PinChange
 from edge.report.timing import StageTime
 
 _WORDS = {"mask": "mask", "no_mask": "no mask", "incorrect": "worn wrong", "unsure": "unsure"}

@@ -8,13 +8,12 @@ import time
 import pytest
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
-from edge.alerts.gpio import buzzer_and_led
 from edge.alerts.kinds import KINDS
 from edge.alerts.opening import open_outputs, settle
 from edge.alerts.outputs import Outputs
 from edge.alerts.pins import Pins
 from edge.alerts.player import PinOutput
-from edge.alerts.settings import OutputSettings
+from edge.alerts.settings import DEFAULT_OUTPUTS, OutputSettings
 from edge.errors import OutputError, UsageError
 from edge.gate.policy import GateState
 
@@ -156,7 +155,7 @@ def test_quiet_hours_do_not_open_a_door_again(pins):
 
 
 def test_an_alarm_is_heard_as_soon_as_quiet_hours_end(pins):
-    with Outputs(buzzer_and_led(pins, buzzer_pin=17, led_pin=27)) as outputs:
+    with Outputs(open_outputs(DEFAULT_OUTPUTS, pins)) as outputs:
         outputs.show(GateState.ALARM, 1.0, muted=True)
         assert not outputs.outputs[0].history[-1].on and outputs.outputs[1].history[-1].on
         outputs.show(GateState.ALARM, 1.0, muted=False)
@@ -256,7 +255,7 @@ def test_an_output_that_hangs_keeps_another_thread_from_showing_for_a_moment_onl
 
 
 def test_everything_is_off_after_an_exception(pins):
-    devices = buzzer_and_led(pins, buzzer_pin=17, led_pin=27)
+    devices = open_outputs(DEFAULT_OUTPUTS, pins)
     with pytest.raises(ZeroDivisionError), Outputs(devices) as outputs:
         outputs.show(GateState.ALARM)
         raise ZeroDivisionError
@@ -318,7 +317,7 @@ def test_a_pin_wanted_twice_is_named_with_both_outputs(pins):
     with pytest.raises(OutputError, match="outputs a and b are both on GPIO 13"):
         open_outputs(settings, pins)
     with pytest.raises(UsageError, match="pins has 99"):
-        buzzer_and_led(pins, buzzer_pin=17, led_pin=99)
+        OutputSettings("led", (99,))
 
 
 def test_outputs_are_opened_all_or_none(pins):

@@ -180,7 +180,7 @@ def test_where_nobody_rings_there_is_no_latency(pair):
 
 
 def test_a_pin_that_is_taken_is_one_line(mock_pins):
-    from edge.alerts.gpio import Pins
+    from edge.alerts.pins import Pins
 
     pins = Pins(mock_pins, True, "a test")
     first = open_light(17, pins)

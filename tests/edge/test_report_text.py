@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from edge.alerts.gpio import PinChange
+from edge.alerts.pins import PinChange
 from edge.errors import OutputError
 from edge.report.events import Event, EventLog, event_line, event_words
 from edge.report.summary import (

@@ -7,8 +7,10 @@ import time
 
 import pytest
 
-from edge.alerts.gpio import Pins, buzzer_and_led
+from edge.alerts.opening import open_outputs
 from edge.alerts.outputs import Outputs
+from edge.alerts.pins import Pins
+from edge.alerts.settings import DEFAULT_OUTPUTS
 from edge.camera.fakes import SteppedSource
 from edge.camera.health import Tolerance
 from edge.camera.scripted import ScriptedCamera
@@ -109,7 +111,7 @@ def test_a_lasting_fault_is_shown_once_and_confirmed_all_the_time(go):
 
 
 def test_the_buzzer_is_off_when_a_fault_is_told(go, mock_pins):
-    devices = buzzer_and_led(Pins(mock_pins, True, "test"), buzzer_pin=17, led_pin=27)
+    devices = open_outputs(DEFAULT_OUTPUTS, Pins(mock_pins, True, "test"))
     levels = []
 
     def look(event):

@@ -7,8 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from edge.alerts.gpio import Pins, buzzer_and_led
+from edge.alerts.opening import open_outputs
 from edge.alerts.outputs import Outputs
+from edge.alerts.pins import Pins
+from edge.alerts.settings import DEFAULT_OUTPUTS
 from edge.camera.frame import Frame
 from edge.errors import OutputError, SourceError
 from edge.gate.policy import GateState, PolicySettings
@@ -131,7 +133,7 @@ def test_what_was_seen_survives_a_camera_that_fails(go, painted):
 def test_a_bug_is_raised_with_everything_off(
     painted, mock_pins, detector, classifier, source_of
 ):
-    devices = buzzer_and_led(Pins(mock_pins, True, "test"), buzzer_pin=17, led_pin=27)
+    devices = open_outputs(DEFAULT_OUTPUTS, Pins(mock_pins, True, "test"))
     source = source_of([painted(("no_mask", 100, 80, 50))] * 40 + [ZeroDivisionError()])
     with pytest.raises(ZeroDivisionError):
         run(source, detector, classifier, Outputs(devices), Settings())

@@ -33,8 +33,8 @@ ALLOWED = {
     ),
     "edge/board": ("edge.board",),
     "edge/journal": (
-        "edge.config.read_config", "edge.errors", "edge.files", "edge.journal", "edge.report.events",
-        "edge.vision.crop",
+        "edge.config.read_config", "edge.errors", "edge.files", "edge.journal",
+        "edge.report.events", "edge.vision.crop",
     ),
     "edge/modelfile.py": ("edge.__version__", "edge.errors"),
     "edge/errors.py": (),

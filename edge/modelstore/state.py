@@ -152,10 +152,16 @@ def chosen(state: State, known: Known) -> State:
     """Return *state* with *known*, just put into the store, to run on probation.
 
     If the one it replaces was itself on probation, what that would have fallen back to stays
-    the fallback, and it goes: nobody proved it.
+    the fallback, and it goes: nobody proved it.  One that was proved before stays trusted.
     """
     slot = state.slot(known.kind)
     models = dict(state.models)
+    before = models.get(known.sha256)
+    if before is not None and before.standing == "good":
+        if slot.probation is not None:
+            models.pop(slot.active, None)
+        trusted = replace(slot, active=known.sha256, probation=None)
+        return _with_slot(replace(state, models=models), known.kind, trusted)
     fallback = slot.active
     if slot.probation is not None:
         fallback = slot.probation.fallback

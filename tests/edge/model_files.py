@@ -31,8 +31,13 @@ LOADERS = Loaders(lambda model: FaceDetector(model, 1), lambda model: MaskClassi
 
 @cache
 def released() -> dict[Kind, ModelFile]:
-    """Return the released models, version 2 at the time of writing."""
+    """Return the released models."""
     return {kind: read_model(MODELS / f"{kind}.int8.tflite", kind) for kind in KINDS}
+
+
+def released_version(kind: Kind = DETECTOR) -> int:
+    """Return the version of the released model of *kind*."""
+    return released()[kind].card.version
 
 
 @cache

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge.model_files import DETECTOR, copied_in, feed_of, make
+from tests.edge.model_files import CLASSIFIER, DETECTOR, copied_in, feed_of, make, released_version
 
 ROOT = Path(__file__).resolve().parents[2]
+RUNS = f"runs {released_version(DETECTOR)} {released_version(CLASSIFIER)}"
 # A file system of its own, 1 MB small, in a namespace that ends with the program.
 SHELL = (
     'mount -t tmpfs -o size={size}k tmpfs "$1" && cp -a "$2"/. "$1" && {more} '
@@ -78,7 +79,7 @@ def test_a_full_disk_refuses_the_file_and_says_so(tmp_path: Path) -> None:
     files = tmp_path / "files"
     copied_in(files, make(DETECTOR))
     said = on_disk(tmp_path, files, size=600)
-    assert "runs 2 2" in said and "swap" not in said
+    assert RUNS in said and "swap" not in said
     assert "model_refused cannot take in new.tflite: No space left on device" in said
     assert said.endswith("[]\n")
 
@@ -89,9 +90,9 @@ def test_a_disk_with_no_byte_left_still_runs_what_is_proved(
     fill = 'head -c 900000000 /dev/zero > "$1/fill" 2>/dev/null || true;'
     said = on_disk(tmp_path, probation, more=fill)
     # Nothing could be written of how it fares, so the one on probation does not run.
-    assert "runs 2 2" in said and "model_trouble" in said and "No space left" in said
+    assert RUNS in said and "model_trouble" in said and "No space left" in said
 
 
 def test_a_read_only_store_runs_what_is_proved(tmp_path: Path, probation: Path) -> None:
     said = on_disk(tmp_path, probation, more='mount -o remount,ro "$1";')
-    assert "runs 2 2" in said and "Read-only file system" in said and "swap" not in said
+    assert RUNS in said and "Read-only file system" in said and "swap" not in said

@@ -25,6 +25,7 @@ from tests.edge.model_files import (
     feed_of,
     make,
     released,
+    released_version,
     settings_of,
     stored_names,
 )
@@ -232,15 +233,15 @@ def test_the_gate_follows_what_a_command_chose(tmp_path: Path) -> None:
 
 
 def test_a_newer_released_model_takes_over_after_a_program_update(tmp_path: Path) -> None:
-    copied_in(tmp_path, make(DETECTOR, 3))
+    copied_in(tmp_path, make(DETECTOR, released_version() + 1))
     feed = feed_of(tmp_path)
     feed.start()
     work(feed)
     feed.close()
     store = Store(tmp_path)
-    state = store.recover({DETECTOR: 4, CLASSIFIER: 2})
+    state = store.recover({DETECTOR: released_version() + 2, CLASSIFIER: 2})
     assert state.active(DETECTOR) is None
-    assert "released face-detector 4 is newer" in state.notes[-1].words
+    assert f"released face-detector {released_version() + 2} is newer" in state.notes[-1].words
     assert stored_names(tmp_path) == ["state.json"]
 
 

@@ -69,6 +69,12 @@ def test_whatever_happens_one_model_of_each_kind_can_run(walk: list[tuple[str, s
         assert msgspec.json.decode(msgspec.json.encode(state), type=State) == state
 
 
+def test_one_that_is_trusted_already_stays_so() -> None:
+    trusted = states.proved(on_probation(7), DETECTOR)
+    assert states.chosen(trusted, known(7)) == trusted
+    assert states.chosen(states.chosen(trusted, known(8)), known(7)) == trusted
+
+
 def test_a_rollback_goes_to_the_good_one_before() -> None:
     state = states.proved(on_probation(7), DETECTOR)
     state = states.proved(states.chosen(state, known(8)), DETECTOR)

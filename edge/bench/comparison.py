@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge.bench.figures import TOLERANCE, Difference, compare
 from edge.bench.report_file import Report
-from edge.bench.tables import aligned, table
+from edge.report.tables import aligned, table
 
 _BAR = 30
 _EIGHTHS = " ▏▎▍▌▋▊▉"

@@ -9,8 +9,8 @@ from edge.bench.figures import TOLERANCE, compare, figures
 from edge.bench.report_file import Report, machine_key
 from edge.bench.result import RATIO_GOAL, Result
 from edge.bench.statistics import Spread
-from edge.bench.tables import aligned, table
 from edge.board.facts import UNKNOWN, board_rows, condition_rows
+from edge.report.tables import aligned, table
 
 _HEAD = ["p50 ms", "p95 ms", "p99 ms", "samples"]
 _SCENES = {

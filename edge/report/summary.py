@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from edge.alerts.pins import PinChange
+from edge.report.tables import aligned, table
 from edge.report.timing import StageTime
 
 _WORDS = {"mask": "mask", "no_mask": "no mask", "incorrect": "worn wrong", "unsure": "unsure"}
@@ -102,7 +103,7 @@ def summary_text(summary: Summary) -> str:
         *(("written", path) for path in summary.written),
         *(("remark", remark) for remark in summary.remarks),
     ]
-    parts = ["Summary", *_aligned(rows)]
+    parts = ["Summary", *aligned([row for row in rows if row[1]])]
     if summary.people:
         parts += ["", *_people_table(summary.people, people)]
     if summary.stages:
@@ -159,7 +160,7 @@ def _people_table(people: Sequence[PersonRecord], total: int) -> list[str]:
             ]
             + ([p.picture] if pictures else [])
         )
-    lines = _table([head, *rows], right=(0, 2, 3, 4))
+    lines = table([head, *rows], right=(0, 2, 3, 4))
     if total > len(rows):
         lines.append(f"and {total - len(rows)} before them")
     return lines
@@ -170,23 +171,7 @@ def _stage_table(stages: Sequence[StageTime]) -> list[str]:
     rows += [[s.stage, f"{s.mean_ms:.2f}", f"{s.p95_ms:.2f}"] for s in stages]
     worked = sum(s.mean_ms for s in stages if s.stage not in _BEFORE_AND_AFTER)
     rows.append(["frame to outputs", f"{worked:.2f}", ""])
-    return _table(rows, right=(1, 2))
-
-
-def _table(rows: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.rjust(width) if i in right else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def _aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
-    width = max(len(name) for name, _ in rows)
-    return [f"{name.ljust(width)}  {value}" for name, value in rows if value]
+    return table(rows, right=(1, 2))
 
 
 def _plural(count: int, word: str) -> str:

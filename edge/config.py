@@ -29,6 +29,7 @@ from edge.gate.zone import Zone, parse_zone
 from edge.heartbeat import HeartbeatSettings
 from edge.journal.settings import JournalSettings, PictureSettings
 from edge.modelstore.settings import UpdateSettings
+from edge.status.settings import StatusSettings
 
 _SHIPPED = "gate.toml"
 _OUTPUT_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -177,6 +178,7 @@ class Config:
     journal: JournalSettings = field(default_factory=JournalSettings)
     pictures: PictureSettings = field(default_factory=PictureSettings)
     updates: UpdateSettings = field(default_factory=UpdateSettings)
+    status: StatusSettings = field(default_factory=StatusSettings)
     service: HeartbeatSettings = field(default_factory=HeartbeatSettings)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
@@ -36,6 +36,9 @@ from edge.report.summary import PinRecord, Summary
 from edge.service import Limits, Observer, Outcome, run
 from edge.systemd import service_manager
 
+if TYPE_CHECKING:
+    from edge.status.page import StatusPage
+
 # The pins' own limit is there for a hung program; it must not come before the gate's.
 _PIN_MARGIN = 5.0  # seconds
 
@@ -51,6 +54,7 @@ class Parts:
     pins: Pins
     devices: tuple[PinOutput, ...]
     broker: MqttOutput | None
+    page: StatusPage | None
     outputs: Outputs
 
 
@@ -114,8 +118,12 @@ class Gatekeeper:
         others: list[Output] = [] if broker is None else [broker]
         if config.sound.enabled:
             others.append(SoundOutput(config.sound, self._output_trouble, over=self._output_well))
+        page = self._page(config)
+        if page is not None:
+            page.use(networks, config.service.hang_seconds)
+            others.append(page.poster)
         outputs = Outputs([*devices, *others])
-        return Parts(source, networks, journal, pictures, pins, devices, broker, outputs)
+        return Parts(source, networks, journal, pictures, pins, devices, broker, page, outputs)
 
     def work(self, parts: Parts, config: Config, stop: Callable[[], str]) -> Outcome:
         """Run the gate with *parts* until *stop* or the source says so; closes the outputs."""
@@ -136,6 +144,8 @@ class Gatekeeper:
             ]
             if parts.broker is not None:
                 observers.append(Broadcaster(parts.broker, networks))
+            if parts.page is not None:
+                observers.append(parts.page.poster)
             self.manager.ready()
             return run(
                 Lent(parts.source),
@@ -240,6 +250,28 @@ class Gatekeeper:
         except OutputError as error:
             # A gate that nobody hears of is better than a door without one.
             self._output_trouble(f"MQTT is not used: {error}")
+            return None
+
+    def _page(self, config: Config) -> StatusPage | None:
+        if not config.status.enabled:
+            self._kept.drop("page")
+            return None
+        from edge.status.page import StatusPage
+
+        title = config.mqtt.title
+
+        def opened() -> StatusPage:
+            page = StatusPage(
+                config.status, self._output_trouble, title=title, counts=self._counts(config)
+            )
+            self._say(f"The status page is at {page.url}")
+            return page
+
+        try:
+            return self._kept.get("page", (config.status, title), opened, StatusPage.close)
+        except OutputError as error:
+            # As with a broker: a gate that nobody looks at is better than a door without one.
+            self._output_trouble(f"there is no status page: {error}")
             return None
 
     def _counts(self, config: Config) -> dict[str, int]:

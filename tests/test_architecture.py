@@ -32,6 +32,12 @@ ALLOWED = {
         "edge.__version__", "edge.alerts", "edge.errors", "edge.gate.policy", "edge.report.events",
     ),
     "edge/board": ("edge.board",),
+    # It tells what the loop does, in the words that a broker is told too.
+    "edge/status": (
+        "edge.__version__", "edge.alerts.board", "edge.camera", "edge.errors", "edge.gate",
+        "edge.journal.evidence", "edge.report.events", "edge.service", "edge.status",
+        "edge.vision.crop", "edge.watch",
+    ),
     "edge/journal": (
         "edge.config.read_config", "edge.errors", "edge.files", "edge.journal",
         "edge.report.events", "edge.vision.crop",

@@ -1,0 +1,1 @@
+"""A page that the device itself serves: how the gate is, for people and for Prometheus."""

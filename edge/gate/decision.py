@@ -178,8 +178,8 @@ def update(
         score + weight * max(log - best, -settings.clip)
         for score, log in zip(evidence.scores, logs, strict=True)
     ]
-    best = max(raised)
-    mask, bare, wrong = (max(score - best, -settings.floor) for score in raised)
+    best, floor = max(raised), -settings.floor
+    mask, bare, wrong = (max(score - best, floor) for score in raised)
     looks = evidence.looks + 1
     verdict = evidence.verdict
     if looks >= settings.min_looks:

@@ -91,9 +91,10 @@ def brightness(grey: Floats) -> float:
     """
     side = len(grey)
     rim = round(side * _MARGIN / (1 + 2 * _MARGIN))
-    upper = grey[rim : side // 2, rim : side - rim].ravel()
+    upper = grey[rim : side // 2, rim : side - rim].flatten()
     place = int(_BRIGHT_SHARE * len(upper))
-    return float(np.partition(upper, place)[place])
+    upper.partition(place)
+    return float(upper[place])
 
 
 def sharpness(grey: Floats) -> float:

@@ -152,6 +152,12 @@ def update(
     here = {p.person: p for p in people}
     counted = _counted(gate.counted, people, now, settings)
     bad = {p.person for p in people if p.verdict in OFFENCES}
+    muted = at is not None and settings.quiet_hours is not None and settings.quiet_hours.hold(at)
+    if not (bad or gate.rings or gate.silenced or gate.cooling):
+        # Most frames by far: nobody rings, rang just now, or is about to.
+        state = _state({}, [here[person] for person in counted])
+        since = gate.since if state is gate.state else now
+        return Gate(state, since, counted=counted, muted=muted)
     offenders = bad & counted.keys()
     cooling = _cooled(gate, here, offenders, now, settings)
     silenced = gate.silenced & bad
@@ -183,7 +189,7 @@ def update(
         cooling=dict(sorted(cooling.items(), key=lambda c: c[1].ended)[-_MOST_COOLING:]),
         boxes={person: here[person].box for person in sorted(silenced | rings.keys())},
         counted=counted,
-        muted=at is not None and settings.quiet_hours is not None and settings.quiet_hours.hold(at),
+        muted=muted,
     )
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.errors import UsageError
-from edge.vision.geometry import Boxes, areas, iou_matrix
+from edge.vision.geometry import Boxes
 
 Box = tuple[float, float, float, float]
 
@@ -106,27 +107,32 @@ def update(
     for ``forget_seconds`` are gone, and their ids are never given again.
     """
     alive = [t for t in before.tracks if now - t.last_seen <= settings.forget_seconds]
-    sure = scores >= settings.start_score
-    pairs: dict[int, int] = {}
-    if alive and len(boxes):
-        closeness, allowed = _compare(alive, boxes, now, settings.reach)
-        pairs = _match(closeness, allowed & sure[None, :])
-        doubtful = (scores >= settings.keep_score) & ~sure
-        if doubtful.any():
-            left = np.array([i not in pairs and t.confirmed for i, t in enumerate(alive)], bool)
-            pairs |= _match(closeness, allowed & doubtful[None, :] & left[:, None])
+    faces = [
+        _Face(place, (x0, y0, x1, y1), score, (x0 + x1) / 2, (y0 + y1) / 2)
+        for place, ((x0, y0, x1, y1), score) in enumerate(
+            zip(boxes.tolist(), scores.tolist(), strict=True)
+        )
+        if score >= settings.keep_score
+    ]
+    sure = [face for face in faces if face.score >= settings.start_score]
+    pairs = _match(alive, sure, now, settings.reach)
+    if len(sure) < len(faces):
+        left = [track for track in alive if track.confirmed and track.id not in pairs]
+        doubtful = [face for face in faces if face.score < settings.start_score]
+        pairs |= _match(left, doubtful, now, settings.reach)
 
     after: list[Track] = []
-    for i, track in enumerate(alive):
-        if i in pairs:
-            after.append(_seen(track, boxes, scores, pairs[i], now, settings))
+    for track in alive:
+        face = pairs.get(track.id)
+        if face is not None:
+            after.append(_seen(track, face, now, settings))
         elif track.confirmed or now - track.last_seen <= settings.tentative_seconds:
-            after.append(replace(track, face=None))
+            after.append(track if track.face is None else replace(track, face=None))
     next_id = before.next_id
-    taken = set(pairs.values())
-    for j in np.flatnonzero(sure):
-        if int(j) not in taken:
-            after.append(_new(next_id, boxes, scores, int(j), now, settings))
+    taken = {face.place for face in pairs.values()}
+    for face in sure:
+        if face.place not in taken:
+            after.append(_new(next_id, face, now, settings))
             next_id += 1
     return Tracks(_bounded(after, settings.most_tracks), next_id)
 
@@ -140,59 +146,74 @@ def predict(track: Track, now: float) -> Box:
     return x0 + dx, y0 + dy, x1 + dx, y1 + dy
 
 
-def _compare(
-    tracks: list[Track], boxes: Boxes, now: float, reach: float
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Return how close each of *tracks* (N) is to each of *boxes* (M, 4), and whether it may match.
+class _Face(NamedTuple):
+    """A face of the newest frame: its *place* among those, *box*, *score* and middle *x*, *y*."""
 
-    Closeness is the overlap (IoU) with where the track is expected, less the distance of the
-    middles in face sizes, which still tells two faces apart where neither overlaps.
-    """
-    expected = np.array([predict(t, now) for t in tracks], np.float32)
-    sizes_a, sizes_b = np.sqrt(areas(expected)), np.sqrt(areas(boxes))
-    corners = (expected[:, None] - boxes[None, :]) / 2
-    apart = np.hypot(corners[..., 0] + corners[..., 2], corners[..., 1] + corners[..., 3])
-    larger = np.maximum(sizes_a[:, None], sizes_b[None, :])
-    smaller = np.minimum(sizes_a[:, None], sizes_b[None, :])
-    distance = 2 * apart / np.maximum(larger + smaller, np.float32(1e-6))
-    # After a gap the face may be anywhere nearby, but three face sizes away is another person,
-    # and so is a face of half the size.
-    limits = [min(reach * (1 + 3 * max(0.0, now - t.last_seen)), max(reach, 1.5)) for t in tracks]
-    allowed = (distance <= np.array(limits, np.float32)[:, None]) & (larger < 2 * smaller)
-    return iou_matrix(expected, boxes) - distance, allowed
+    place: int
+    box: Box
+    score: float
+    x: float
+    y: float
 
 
-def _match(
-    closeness: npt.NDArray[np.float32], allowed: npt.NDArray[np.bool_]
-) -> dict[int, int]:
-    """Return pairs row -> column of *allowed* ones, closest first.
+def _match(tracks: list[Track], faces: list[_Face], now: float, reach: float) -> dict[int, _Face]:
+    """Return a face for each of *tracks*, by id, that has one near it, closest pairs first.
 
     Greedy: for the handful of faces at a door an optimal assignment differs only where two
     people cover each other, and there it is no more often right.
     """
-    pairs: dict[int, int] = {}
-    columns: set[int] = set()
-    rows, candidates = np.nonzero(allowed)
-    order = np.argsort(-closeness[rows, candidates], kind="stable")
-    for row, column in zip(rows[order].tolist(), candidates[order].tolist(), strict=True):
-        if row not in pairs and column not in columns:
-            pairs[row] = column
-            columns.add(column)
+    close = []
+    for track in tracks:
+        expected = predict(track, now)
+        # After a gap the face may be anywhere nearby, but three face sizes away is another
+        # person.
+        limit = min(reach * (1 + 3 * max(0.0, now - track.last_seen)), max(reach, 1.5))
+        # Beyond this, only a face twice as large would be near enough; so a crowd costs little.
+        far = 1.5 * limit * math.sqrt(_area(expected))
+        x, y = (expected[0] + expected[2]) / 2, (expected[1] + expected[3]) / 2
+        for face in faces:
+            if abs(face.x - x) > far or abs(face.y - y) > far:
+                continue
+            closeness = _closeness(expected, face.box, limit)
+            if closeness is not None:
+                close.append((closeness, track.id, face))
+    close.sort(key=lambda pair: -pair[0])
+    pairs: dict[int, _Face] = {}
+    taken: set[int] = set()
+    for _, track_id, face in close:
+        if track_id not in pairs and face.place not in taken:
+            pairs[track_id] = face
+            taken.add(face.place)
     return pairs
 
 
-def _seen(
-    track: Track,
-    boxes: Boxes,
-    scores: npt.NDArray[np.float32],
-    face: int,
-    now: float,
-    settings: TrackerSettings,
-) -> Track:
-    box = _as_box(boxes, face)
+def _closeness(a: Box, b: Box, limit: float) -> float | None:
+    """Return how close a face in *a* is to one in *b*; None where it cannot be the same.
+
+    The overlap (IoU) less the distance of the middles in face sizes, which still tells two
+    faces apart where neither overlaps.  A face of half the size, or further than *limit* face
+    sizes, is another person's.
+    """
+    across, down = (a[0] + a[2] - b[0] - b[2]) / 2, (a[1] + a[3] - b[1] - b[3]) / 2
+    area_a, area_b = _area(a), _area(b)
+    size = (math.sqrt(area_a) + math.sqrt(area_b)) / 2
+    distance = math.hypot(across, down) / max(size, 1e-6)
+    if distance > limit or max(area_a, area_b) >= 4 * min(area_a, area_b):
+        return None
+    shared = _area((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
+    return shared / max(area_a + area_b - shared, 1e-9) - distance
+
+
+def _area(box: Box) -> float:
+    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+
+
+def _seen(track: Track, face: _Face, now: float, settings: TrackerSettings) -> Track:
+    box, score = face.box, face.score
     gap = now - track.last_seen
-    velocity = track.velocity
+    velocity, usual_score = track.velocity, track.usual_score
     if gap > 0:
+        usual_score += (1 - math.exp(-gap / _SCORE_SECONDS)) * (score - usual_score)
         trust = 1 - math.exp(-gap / _SPEED_SECONDS)
         moved = (
             (box[0] + box[2] - track.box[0] - track.box[2]) / 2 / gap,
@@ -202,40 +223,33 @@ def _seen(
             velocity[0] + trust * (moved[0] - velocity[0]),
             velocity[1] + trust * (moved[1] - velocity[1]),
         )
-    score = float(scores[face])
-    weight = 1 - math.exp(-gap / _SCORE_SECONDS)
     hits = track.hits + 1
-    return replace(
-        track,
+    # Written out: dataclasses.replace takes three times as long.
+    return Track(
+        id=track.id,
         box=box,
         velocity=velocity,
         score=score,
-        usual_score=track.usual_score + weight * (score - track.usual_score),
+        usual_score=usual_score,
+        first_seen=track.first_seen,
         last_seen=max(now, track.last_seen),
         hits=hits,
         confirmed=track.confirmed or hits >= settings.confirm_hits,
-        face=face,
+        face=face.place,
     )
 
 
-def _new(
-    number: int,
-    boxes: Boxes,
-    scores: npt.NDArray[np.float32],
-    face: int,
-    now: float,
-    settings: TrackerSettings,
-) -> Track:
+def _new(number: int, face: _Face, now: float, settings: TrackerSettings) -> Track:
     return Track(
         id=number,
-        box=_as_box(boxes, face),
+        box=face.box,
         velocity=(0.0, 0.0),
-        score=float(scores[face]),
-        usual_score=float(scores[face]),
+        score=face.score,
+        usual_score=face.score,
         first_seen=now,
         last_seen=now,
         confirmed=settings.confirm_hits <= 1,
-        face=face,
+        face=face.place,
     )
 
 
@@ -244,11 +258,6 @@ def _bounded(tracks: list[Track], most: int) -> tuple[Track, ...]:
         return tuple(tracks)
     newest = sorted(tracks, key=lambda t: (t.last_seen, t.confirmed, -t.id), reverse=True)[:most]
     return tuple(sorted(newest, key=lambda t: t.id))
-
-
-def _as_box(boxes: Boxes, index: int) -> Box:
-    x0, y0, x1, y1 = (float(v) for v in boxes[index])
-    return x0, y0, x1, y1
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:

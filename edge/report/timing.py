@@ -42,9 +42,12 @@ class Stopwatch:
         """Add the time since the last lap to *stage*; return it in seconds."""
         now = self._clock()
         took, self._last = now - self._last, now
-        self._totals[stage] = self._totals.get(stage, 0.0) + took
-        self._counts[stage] = self._counts.get(stage, 0) + 1
-        self._kept.setdefault(stage, deque(maxlen=_KEPT)).append(took)
+        if stage not in self._kept:
+            self._totals[stage], self._counts[stage] = 0.0, 0
+            self._kept[stage] = deque(maxlen=_KEPT)
+        self._totals[stage] += took
+        self._counts[stage] += 1
+        self._kept[stage].append(took)
         return took
 
     def times(self) -> tuple[StageTime, ...]:

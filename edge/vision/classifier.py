@@ -9,7 +9,7 @@ from edge.errors import ModelError
 from edge.modelfile import LABELS, ModelFile
 from edge.vision.crop import Image, crop_face
 from edge.vision.geometry import Boxes
-from edge.vision.interpreter import Network
+from edge.vision.interpreter import Network, dequantise, every_integer
 
 LOGITS = "logits"
 
@@ -24,7 +24,10 @@ def softmax(
     """
     if not temperature > 0:
         raise ValueError(f"temperature is {temperature}; a number above 0 is needed")
-    scaled = logits.astype(np.float32) / np.float32(temperature)
+    return _shares(logits.astype(np.float32) / np.float32(temperature))
+
+
+def _shares(scaled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     raised = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=-1, keepdims=True), np.float32)
 
@@ -60,7 +63,7 @@ class MaskClassifier:
                 f"{self._network.shape}; convert it again"
             )
         # A network of two classes never answers incorrect_mask: that column stays 0.
-        self._columns = [LABELS.index(label) for label in card.labels]
+        self._columns = np.array([LABELS.index(label) for label in card.labels])
         self.model = model
         self.runtime = self._network.runtime
         self._check_output(len(card.labels))
@@ -78,10 +81,10 @@ class MaskClassifier:
         area or lies wholly outside the picture.
         """
         answers = np.zeros((len(boxes), len(LABELS)), np.float32)
-        for row, box in enumerate(boxes):
-            crop = crop_face(image, box, margin=self._margin, size=self._size)
-            logits = self._network.run(crop)[LOGITS].reshape(-1)
-            answers[row, self._columns] = softmax(logits, self._temperature)
+        for row, box in enumerate(boxes.tolist()):
+            self._network.see(crop_face(image, box, margin=self._margin, size=self._size))
+            logits = self._network.integers(LOGITS).reshape(-1)
+            answers[row, self._columns] = _shares(self._scaled[logits])
         return answers
 
     def _check_output(self, count: int) -> None:
@@ -92,3 +95,6 @@ class MaskClassifier:
                 f"{self.model.path}: its outputs are {shapes}; one tensor {LOGITS!r} of shape "
                 f"(1, {count}) is needed; convert it again"
             )
+        dtype, scale, zero_point = self._network.quantisation[LOGITS]
+        real = dequantise(every_integer(dtype), scale, zero_point)
+        self._scaled = real / np.float32(self._temperature)

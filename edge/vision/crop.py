@@ -25,7 +25,7 @@ def crop_face(
 
     Raises ValueError when the box has no area or touches the picture nowhere.
     """
-    x0, y0, x1, y1 = (float(v) for v in box)
+    x0, y0, x1, y1 = map(float, box)
     height, width = image.shape[:2]
     if not (x1 > x0 and y1 > y0):
         raise ValueError(f"box {[x0, y0, x1, y1]} has no area; x1 > x0 and y1 > y0 are needed")
@@ -60,19 +60,21 @@ def crop_face(
     return cut.copy() if cut.shape[:2] == (size, size) else resized(cut, size, size)
 
 
-def resized(image: Image, width: int, height: int) -> Image:
+def resized(image: Image, width: int, height: int, out: Image | None = None) -> Image:
     """Return *image* (H, W, channels) uint8 as (height, width, channels), itself if it is so.
 
     Halved by averages of 2 x 2 pixels while it is at least twice too large, then interpolated
     between 2 x 2 pixels, so that none is skipped, though some count for less than others.  Exact
     averages (OpenCV's INTER_AREA in one step) take eight times as long, and both networks were
-    measured to be no better for them.
+    measured to be no better for them.  Where *out*, of the size wanted, can be written to, it is,
+    and is what comes back.
     """
-    while image.shape[1] >= 2 * width and image.shape[0] >= 2 * height:
-        across, down = image.shape[1] // 2, image.shape[0] // 2
+    rows, columns = image.shape[:2]
+    while columns >= 2 * width and rows >= 2 * height:
+        columns, rows = columns // 2, rows // 2
         # An odd last row or column is left out: only exact halves are quick.
-        even = image[: 2 * down, : 2 * across]
-        image = np.asarray(cv2.resize(even, (across, down), interpolation=cv2.INTER_AREA), np.uint8)
-    if image.shape[:2] == (height, width):
+        even = image[: 2 * rows, : 2 * columns]
+        image = np.asarray(cv2.resize(even, (columns, rows), interpolation=cv2.INTER_AREA))
+    if (rows, columns) == (height, width):
         return image
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(cv2.resize(image, (width, height), out, interpolation=cv2.INTER_LINEAR))

@@ -7,6 +7,7 @@ A box is ``x0, y0, x1, y1`` in pixels of the picture it was found in, float32, w
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -23,8 +24,9 @@ def clip_boxes(boxes: Boxes, width: int, height: int) -> Boxes:
 
     A box that lies wholly outside comes back with no area; use :func:`areas` to drop it.
     """
-    limits = np.array([width, height, width, height], np.float32)
-    return np.clip(boxes, np.float32(0), limits).astype(np.float32, copy=False)
+    limits = np.array((width, height, width, height), np.float32)
+    # np.clip takes three times as long for a handful of boxes.
+    return np.asarray(np.minimum(np.maximum(boxes, np.float32(0)), limits), np.float32)
 
 
 def areas(boxes: Boxes) -> npt.NDArray[np.float32]:
@@ -51,18 +53,15 @@ def iou_matrix(a: Boxes, b: Boxes) -> npt.NDArray[np.float32]:
 def non_maximum_suppression(
     boxes: Boxes, scores: npt.NDArray[np.float32], iou_threshold: float
 ) -> npt.NDArray[np.intp]:
-    """Return the indices of the *boxes* (N, 4) to keep, best of *scores* (N,) first.
+    """Return the indices of the *boxes* (N, 4) to keep, best of *scores* (N,), above 0, first.
 
     Greedy: the best box stays and removes every box that overlaps it by more than
     *iou_threshold* (0 to 1), and so on.  Raise the threshold and two people close together
     are kept apart, but one face may be reported twice.
     """
-    order = np.argsort(-scores, kind="stable")
-    overlaps = iou_matrix(boxes[order], boxes[order])
-    alive = np.ones(len(order), bool)
-    kept = []
-    for i in range(len(order)):
-        if alive[i]:
-            kept.append(order[i])
-            alive[i + 1 :] &= overlaps[i, i + 1 :] <= iou_threshold
-    return np.array(kept, np.intp)
+    if len(boxes) < 2:
+        return np.arange(len(boxes))
+    sides = [(x0, y0, x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes.tolist()]
+    kept = cv2.dnn.NMSBoxes(sides, scores.tolist(), 0.0, iou_threshold)
+    # OpenCV up to 4.5.3 gives a column, and a tuple for none.
+    return np.asarray(kept, np.intp).reshape(-1)

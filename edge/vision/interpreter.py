@@ -150,21 +150,40 @@ class Network:
             ) from error
         self._bind()
 
-    def run_raw(self, image: Image) -> dict[str, Raw]:
-        """Return each output as ``(integers, scale, zero_point)``, by tensor name.
+    @property
+    def quantisation(self) -> dict[str, tuple[np.dtype[Any], float, int]]:
+        """The integers' type, scale and zero point of each output, by tensor name."""
+        return {
+            name: (dtype, scale, zero_point)
+            for name, (_, dtype, scale, zero_point) in self._outputs.items()
+        }
 
-        *image* is (H, W, 3) uint8 BGR of exactly :attr:`shape`; ValueError otherwise.  The
-        arrays keep the tensors' shape with its leading 1, and are the caller's own.
-        """
+    def see(self, image: Image) -> None:
+        """Run on *image*, (H, W, 3) uint8 BGR of exactly :attr:`shape`; ValueError otherwise."""
         if image.shape != self._shape or image.dtype != np.uint8:
             raise ValueError(
                 f"image is {image.shape} {image.dtype}; {self.shape} uint8 is needed"
             )
         self._feed(image)
         self._interpreter.invoke()
+
+    def integers(self, name: str) -> npt.NDArray[Any]:
+        """Return the output *name* of the newest run, in the tensor's shape with its leading 1.
+
+        The array is the caller's own.
+        """
+        values: npt.NDArray[Any] = self._interpreter.get_tensor(self._outputs[name][0])
+        return values
+
+    def run_raw(self, image: Image) -> dict[str, Raw]:
+        """Return each output on *image* as ``(integers, scale, zero_point)``, by tensor name.
+
+        See :meth:`see` and :meth:`integers`.
+        """
+        self.see(image)
         return {
-            name: (self._interpreter.get_tensor(index), scale, zero_point)
-            for name, (index, scale, zero_point) in self._outputs.items()
+            name: (self.integers(name), scale, zero_point)
+            for name, (_, _, scale, zero_point) in self._outputs.items()
         }
 
     def run(self, image: Image) -> dict[str, npt.NDArray[np.float32]]:
@@ -202,7 +221,7 @@ class Network:
         self._table = quantise_lookup(self.spec, scale, zero_point, inputs[0]["dtype"])
         self._shift = lookup_shift(self._table)
         self._outputs = {
-            item["name"]: (item["index"], *self._quantisation(item))
+            item["name"]: (item["index"], np.dtype(item["dtype"]), *self._quantisation(item))
             for item in self._interpreter.get_output_details()
         }
 
@@ -224,6 +243,15 @@ def dequantise(
     # Widened first: int8 minus a zero point overflows.
     steps = (values.astype(np.int32) - zero_point).astype(np.float32)
     return np.asarray(steps * np.float32(scale), np.float32)
+
+
+def every_integer(dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return all 256 integers of *dtype* (int8 or uint8), each where it points to as an index.
+
+    The negative ones are at the end.  What is worked out for each of these once is a table that
+    can be looked into by a tensor's values as they are.
+    """
+    return np.arange(256, dtype=np.uint8).view(dtype)
 
 
 def _check_digest(content: bytes, sha256: str, path: Path) -> None:

@@ -76,3 +76,15 @@ def test_half_the_size_is_the_mean_of_two_by_two():
     picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     means = picture.reshape(24, 2, 32, 2, 3).mean(axis=(1, 3))
     assert np.abs(resized(picture, 32, 24) - means).max() <= 0.5
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 30), (33, 21), (20, 15), (90, 70)])
+def test_a_resized_picture_can_be_written_where_it_is_wanted(width, height):
+    room = np.zeros((100, 100, 3), np.uint8)
+    wanted = resized(PICTURE, width, height)
+    place = room[10 : 10 + height, 5 : 5 + width]
+    written = resized(PICTURE, width, height, place)
+    assert np.array_equal(written, wanted)
+    if written is place:
+        assert np.array_equal(place, wanted)
+        assert room.sum() == wanted.sum()

@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import ModelError
 from edge.vision.detector import (
     STRIDES,
+    Decoder,
     FaceDetector,
     Faces,
+    Letterbox,
     candidates,
     decode_cells,
     gather_faces,
@@ -145,3 +147,39 @@ def test_a_letterboxed_picture_that_fits_is_not_copied():
     picture = np.zeros((96, 64, 3), np.uint8)
     canvas, scale = letterbox(picture, 64, 96)
     assert canvas is picture and scale == 1
+
+
+def network_outputs(seed: int, busy: float, dtype: type = np.int8):
+    """Outputs as LiteRT gives them, of which about *busy* of all cells score high."""
+    dice = np.random.default_rng(seed)
+    limits = np.iinfo(dtype)
+    outputs = quiet_outputs(9, 12)
+    for name, (values, scale, zero) in outputs.items():
+        drawn = dice.integers(limits.min, limits.max + 1, values.shape).astype(dtype)
+        if name.startswith("score"):
+            drawn[dice.random(values.shape) >= busy] = limits.min
+        outputs[name] = (drawn, scale, zero + limits.min + 128)
+    return outputs
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+@pytest.mark.parametrize("busy", [0.0, 0.01, 0.9])
+@given(seed=st.integers(0, 2**16), threshold=st.floats(0.05, 0.95))
+@settings(max_examples=15, deadline=None)
+def test_the_decoder_says_what_the_plain_arithmetic_says_to_the_bit(dtype, busy, seed, threshold):
+    outputs = network_outputs(seed, busy, dtype)
+    about = {name: (raw.dtype, scale, zero) for name, (raw, scale, zero) in outputs.items()}
+    plain = candidates(outputs, threshold)
+    quick = Decoder(about, 12 * 32, 9 * 32, threshold).candidates(lambda name: outputs[name][0])
+    assert np.array_equal(quick.boxes, plain.boxes)
+    assert np.array_equal(quick.scores, plain.scores)
+    assert np.array_equal(quick.landmarks, plain.landmarks)
+
+
+@pytest.mark.parametrize("size", [(90, 40), (64, 96), (40, 90), (300, 250), (64, 20)])
+def test_a_letterbox_used_again_shows_nothing_of_the_picture_before(size):
+    width, height = size
+    box = Letterbox(width, height, 64, 96)
+    box.fit(np.full((height, width, 3), 250, np.uint8))
+    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    assert np.array_equal(box.fit(picture), letterbox(picture, 64, 96)[0])

@@ -144,3 +144,11 @@ def test_whatever_is_seen_ids_are_unique_rising_and_the_state_is_bounded(frames,
 def test_a_setting_out_of_range_is_named_with_its_value(name, value):
     with pytest.raises(UsageError, match=f"is {value}; allowed"):
         TrackerSettings(**{name: value})
+
+
+@pytest.mark.parametrize("turn", [0.0, -0.2])
+def test_a_clock_that_does_not_go_on_leaves_the_usual_score_alone(turn):
+    tracks = follow([[face(100)]] * 5)[-1]
+    box, low = np.array([face(100)], np.float32), np.array([0.3], np.float32)
+    after = update(tracks, box, low, 4 / 30 + turn, SETTINGS)
+    assert after.tracks[0].usual_score == tracks.tracks[0].usual_score

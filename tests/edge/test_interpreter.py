@@ -15,6 +15,7 @@ from edge.modelfile import InputSpec, ModelFile
 from edge.vision.interpreter import (
     Network,
     dequantise,
+    every_integer,
     lookup_shift,
     quantise_lookup,
     to_float,
@@ -197,3 +198,23 @@ def test_a_table_that_does_more_is_looked_up() -> None:
 def test_the_usual_normalisation_only_adds() -> None:
     table = quantise_lookup(InputSpec(8, 8, "rgb", 127.5, 127.5), 2 / 255, -1, np.int8)
     assert lookup_shift(table) == 128
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+def test_every_integer_stands_where_it_points_to(dtype: type) -> None:
+    every = every_integer(dtype)
+    limits = np.iinfo(dtype)
+    values = np.arange(limits.min, limits.max + 1).astype(dtype)
+    assert np.array_equal(every[values], values)
+
+
+def test_an_output_can_be_read_alone(classifier_file: ModelFile) -> None:
+    network = Network.from_model(classifier_file)
+    image = np.full((32, 32, 3), 200, np.uint8)
+    whole = network.run_raw(image)["logits"]
+    network.see(np.zeros((32, 32, 3), np.uint8))
+    before = network.integers("logits")
+    network.see(image)
+    assert np.array_equal(network.integers("logits"), whole[0])
+    assert not np.array_equal(before, whole[0])
+    assert network.quantisation["logits"] == (whole[0].dtype, *whole[1:])

@@ -25,8 +25,8 @@ def _leave(code: object) -> None:
     """End at once if a thread is still in a library's hands.
 
     Python ends such a thread where it stands when the interpreter goes, and C++ calls that a
-    crash (CPython issue 87135): "terminate called without an active exception", and SIGABRT in place of
-    the exit code.
+    crash (CPython issue 87135): SIGABRT, with "terminate called without an active exception",
+    in place of the exit code.
     """
     for thread in threading.enumerate():
         if thread is not threading.current_thread():

@@ -137,10 +137,10 @@ class Keeper(Observer):
 
     def seen(self, frame: Frame, scene: Scene, now: float) -> None:
         self._taken = {}
-        at = self._clock()
         for event in scene.events:
             if event.person is None or event.event != "person_judged":
                 continue
+            at = self._clock()
             others = [p.track.box for p in scene.people if p.number != event.person]
             self._taken[event.person] = self._pictures.take(event, at, frame.image, others)
 

@@ -18,11 +18,14 @@ SHARED = (
     "edge.__version__", "edge.errors", "edge.files", "edge.modelfile", "edge.quiet", "edge.rim",
     "edge.vision",
 )
+# The studio shows the device's own decision, its drawing and its built-in scene.
+SHOWN = ("edge.camera.demo", "edge.camera.portrait", "edge.gate", "edge.report.overlay")
 # The readers of data sets, and the layer that a detector's .keras file is built of.
 TAUGHT = ("train.data", "train.detector.network")
 ALLOWED = {
     "edge": ("edge",),
     "train": ("train", *SHARED),
+    "train/studio": ("train", *SHARED, *SHOWN),
     "convert": ("convert", *SHARED, *TAUGHT),
     "edge/vision": ("edge.vision", "edge.errors", "edge.modelfile", "edge.quiet"),
     "edge/camera": ("edge.camera", "edge.errors", "edge.quiet", "edge.vision"),
@@ -45,6 +48,7 @@ ALLOWED = {
     "edge/modelfile.py": ("edge.__version__", "edge.errors"),
     "edge/errors.py": (),
 }
+WIDER = ("train/studio",)
 NEVER_ON_A_DEVICE = ("tensorflow", "keras", "torch", "jax", "matplotlib", "tqdm", "flatbuffers")
 # scikit-image brings the demo scene's portrait; it is an extra, imported when that is shown.
 ONLY_WHEN_NEEDED = (*NEVER_ON_A_DEVICE, "skimage", "train", "convert")
@@ -52,7 +56,11 @@ ONLY_WHEN_NEEDED = (*NEVER_ON_A_DEVICE, "skimage", "train", "convert")
 
 def sources(place: str) -> list[Path]:
     path = ROOT / place
-    return [path] if path.is_file() else sorted(path.rglob("*.py"))
+    if path.is_file():
+        return [path]
+    # A room with an arrow of its own is not held to that of the room around it.
+    own = [ROOT / inner for inner in WIDER if inner != place and inner.startswith(f"{place}/")]
+    return sorted(p for p in path.rglob("*.py") if not any(p.is_relative_to(o) for o in own))
 
 
 def imports(path: Path) -> Iterator[str]:

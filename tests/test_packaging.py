@@ -53,7 +53,7 @@ def test_every_requirement_is_locked(setup: configparser.ConfigParser) -> None:
     device = names((ROOT / "scripts/constraints/device.txt").read_text())
     dev = names((ROOT / "scripts/constraints/dev.txt").read_text())
     assert needed | names(extras["demo"]) <= device
-    assert needed.union(*(names(extras[extra]) for extra in ("demo", "train", "dev"))) <= dev
+    assert needed.union(*(names(extras[extra]) for extra in ("demo", "train", "studio", "dev"))) <= dev
 
 
 @pytest.mark.parametrize("file", ["device.txt", "dev.txt"])

@@ -1,0 +1,156 @@
+"""Runs read from their folders, the command lines of forms, and two runs side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convert.cli import main as convert_main
+from edge.errors import UsageError
+from train.cli import main as train_main
+from train.studio import forms
+from train.studio.forms import ClassifierForm, DetectorForm
+from train.studio.jobs import Job, write_job
+from train.studio.runs import (
+    Difference,
+    better,
+    differences,
+    flat,
+    list_runs,
+    metrics_side_by_side,
+    read_history,
+    read_run,
+)
+
+METRICS: dict[str, Any] = {
+    "kind": "mask-classifier",
+    "config": {"seed": 1, "schedule": {"epochs": 3}, "sampling": {"synthetic": ["a"]}},
+    "data": {"checksum": "abc"},
+    "validation": {
+        "accuracy": {"value": 0.9, "low": 0.88, "high": 0.92},
+        "expected_calibration_error": {"value": 0.02, "low": 0.01, "high": 0.03},
+        "log_loss": 0.3,
+    },
+}
+
+
+def run_in(folder: Path, metrics: dict[str, Any] | None = None, epochs: int = 0) -> Path:
+    folder.mkdir(parents=True)
+    if metrics is not None:
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+    if epochs:
+        rows = [f"{n},{1 / n},nan" for n in range(1, epochs + 1)]
+        (folder / "history.csv").write_text("\n".join(["epoch,loss,val_loss", *rows]) + "\n")
+    return folder
+
+
+def changed(**validation: Any) -> dict[str, Any]:
+    return {**METRICS, "validation": {**METRICS["validation"], **validation}}
+
+
+def test_runs_of_the_command_line_and_of_the_studio_stand_in_one_list(tmp_path: Path) -> None:
+    run_in(tmp_path / "by-hand", METRICS, 3)
+    write_job(run_in(tmp_path / "by-form"), Job("detector", ("x",), "/", "failed", 9))
+    run_in(tmp_path / "nothing")
+    found = {run.name: run for run in list_runs(tmp_path)}
+    assert set(found) == {"by-hand", "by-form"}
+    assert (found["by-hand"].kind, found["by-hand"].state) == ("classifier", "done")
+    assert found["by-hand"].epochs == (3, 3) and found["by-hand"].checksum == "abc"
+    assert (found["by-form"].kind, found["by-form"].state) == ("detector", "failed")
+    assert found["by-form"].epochs == (0, 9)
+
+
+def test_a_number_that_is_none_is_left_out_of_a_history(tmp_path: Path) -> None:
+    rows = read_history(run_in(tmp_path / "r", None, 2) / "history.csv")
+    assert rows == ({"epoch": 1.0, "loss": 1.0}, {"epoch": 2.0, "loss": 0.5})
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "\0"])
+def test_damaged_metrics_are_no_metrics(tmp_path: Path, content: str) -> None:
+    (tmp_path / "metrics.json").write_text(content)
+    assert read_run(tmp_path) is None
+
+
+def test_settings_that_differ_are_named_by_their_place(tmp_path: Path) -> None:
+    one = read_run(run_in(tmp_path / "one", METRICS))
+    other = {**METRICS, "config": {**METRICS["config"], "schedule": {"epochs": 5}}, "seed": 2}
+    two = read_run(run_in(tmp_path / "two", other))
+    assert one is not None and two is not None
+    assert differences(one, two) == [
+        Difference("config.schedule.epochs", 3, 5), Difference("seed", None, 2),
+    ]
+    assert differences(one, one) == []
+
+
+def test_headlines_come_first_among_the_numbers(tmp_path: Path) -> None:
+    one = read_run(run_in(tmp_path / "one", METRICS))
+    two = read_run(run_in(tmp_path / "two", changed(log_loss=0.1, other=1)))
+    assert one is not None and two is not None
+    names = [entry.name for entry in metrics_side_by_side(one, two)]
+    assert names == [
+        "validation.accuracy", "validation.expected_calibration_error", "validation.log_loss",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "two", "says"),
+    [
+        ("accuracy", 0.8, 0.9, 1),
+        ("accuracy", 0.9, 0.8, -1),
+        ("log_loss", 0.3, 0.1, 1),
+        ("accuracy", 0.9, 0.9, 0),
+        ("accuracy", {"value": 0.8, "low": 0.7, "high": 0.9},
+         {"value": 0.85, "low": 0.75, "high": 0.95}, 0),
+        ("accuracy", {"value": 0.8, "low": 0.79, "high": 0.81},
+         {"value": 0.85, "low": 0.84, "high": 0.86}, 1),
+        ("calibration_error", {"value": 0.02, "low": 0.01, "high": 0.03},
+         {"value": 0.09, "low": 0.08, "high": 0.1}, -1),
+        ("name", "a", "b", 0),
+    ],
+)
+def test_better_is_said_only_beyond_chance(name: str, one: Any, two: Any, says: int) -> None:
+    assert better(Difference(name, one, two)) == says
+
+
+def test_a_metric_with_an_interval_is_one_leaf() -> None:
+    assert flat({"a": {"b": {"value": 1, "low": 0}, "c": 2}}) == {
+        "a.b": {"value": 1, "low": 0}, "a.c": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        forms.classifier_command(ClassifierForm(Path("d")), Path("o"), None),
+        forms.classifier_command(
+            ClassifierForm(Path("d"), 2, 4, 1, 0.35, 32, "none"), Path("o"), Path("c.toml")
+        ),
+        forms.detector_command(DetectorForm(Path("d"), 3), Path("o")),
+        forms.convert_command("classifier", Path("r"), Path("d"), Path("o"), 4, True),
+        forms.convert_command("detector", Path("r"), Path("d"), Path("o"), None, False),
+        forms.evaluate_command("detector", Path("m"), Path("d"), "val", 0, Path("o")),
+        forms.evaluate_command("classifier", Path("m"), Path("d"), "test", 9, Path("o")),
+    ],
+)
+def test_what_a_form_says_is_a_command_line_that_exists(command: tuple[str, ...]) -> None:
+    group: Any = {"train": train_main, "convert": convert_main}[command[0]]
+    words = list(command[1:])
+    # Parsed down to the last command, options and all; nothing is run.
+    while hasattr(group, "commands"):
+        group = group.commands[words.pop(0)]
+    context = group.make_context(group.name, words)
+    assert context.params["data"] == Path("d")
+
+
+@pytest.mark.parametrize("split", ["", "../val", "a b", "--help", "x" * 41])
+def test_a_split_that_is_no_name_is_refused(split: str) -> None:
+    if split == "--help":
+        # A word that click would take for an option stands behind --split, which eats it.
+        command = forms.evaluate_command("detector", Path("m"), Path("d"), split, 0, Path("o"))
+        assert command[command.index("--split") + 1] == split
+        return
+    with pytest.raises(UsageError, match="split is"):
+        forms.evaluate_command("detector", Path("m"), Path("d"), split, 0, Path("o"))

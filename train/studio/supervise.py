@@ -1,0 +1,122 @@
+"""``python -m train.studio.supervise FOLDER``: runs a job's command and notes how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from train.studio.jobs import LOG_NAME, Job, JobState, born_at, local_now, read_job, write_job
+
+LARGEST_LOG = 4 * 1024 * 1024
+"""Bytes; what comes after is left out, and the log says so."""
+
+_USUAL_PATIENCE = 10.0
+_NICE = 5
+_LAST_WORDS = 5.0
+
+
+class Supervisor:
+    """One command and what becomes of it."""
+
+    def __init__(self, folder: Path, job: Job) -> None:
+        self._folder = folder
+        self._job = job
+        self._asked_to_stop = False
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> None:
+        """Run the command to its end and write down how it ended."""
+        signal.signal(signal.SIGTERM, self._on_stop)
+        number = os.getpid()
+        job = replace(self._job, state="running", supervisor=number, born=born_at(number))
+        with (self._folder / LOG_NAME).open("ab") as log:
+            log.write(f"$ python -m {' '.join(job.command)}\n".encode())
+            log.flush()
+            self._process = subprocess.Popen(
+                [sys.executable, "-u", "-m", *job.command], stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            )
+            write_job(self._folder, job)
+            if self._asked_to_stop:
+                self._stop()
+            assert self._process.stdout is not None
+            pump = threading.Thread(target=_pump, args=(self._process.stdout, log), daemon=True)
+            pump.start()
+            code = self._process.wait()
+            # What it started, such as helpers that prepare batches, ends with it; else the log
+            # would be held open, and the run would never be over.
+            self._signal(signal.SIGKILL)
+            pump.join(_LAST_WORDS)
+            state = _state(code, self._asked_to_stop)
+            log.write(f"[{state}, exit code {code}]\n".encode())
+        write_job(self._folder, replace(job, state=state, code=code, ended=local_now()))
+
+    def _on_stop(self, number: int, frame: FrameType | None) -> None:
+        self._asked_to_stop = True
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        self._signal(signal.SIGTERM)
+        killer = threading.Timer(_patience(self._folder), self._signal, (signal.SIGKILL,))
+        killer.daemon = True
+        killer.start()
+
+    def _signal(self, kind: signal.Signals) -> None:
+        if self._process is not None:
+            with contextlib.suppress(OSError):
+                os.killpg(self._process.pid, kind)
+
+
+def _pump(source: IO[bytes], log: IO[bytes]) -> None:
+    """Copy *source* to *log* until it ends; beyond a bound, only read it."""
+    room = LARGEST_LOG - log.tell()
+    while chunk := os.read(source.fileno(), 65536):
+        if room > 0:
+            log.write(chunk[:room])
+            if len(chunk) > room:
+                log.write(b"\n[the log is full; the rest is left out]\n")
+            log.flush()
+        room -= len(chunk)
+
+
+def _state(code: int, asked_to_stop: bool) -> JobState:
+    if code == 0:
+        return "done"
+    return "stopped" if asked_to_stop else "failed"
+
+
+def _patience(folder: Path) -> float:
+    try:
+        return float((folder / ".patience").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return _USUAL_PATIENCE
+
+
+def main() -> int:
+    """Supervise the job in the folder that is named on the command line."""
+    folder = Path(sys.argv[1])
+    job = read_job(folder)
+    if job is None:
+        return 2
+    # Whoever started this waits for nothing, and leaves nothing behind when it ends first.
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    # So that the pages, and the person at the keyboard, stay quick.
+    os.nice(_NICE)
+    Supervisor(folder, job).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

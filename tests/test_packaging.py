@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = ("scripts/demo", "scripts/test", "scripts/lock", "scripts/install-device", ".ci/run")
+SCRIPTS = (
+    "scripts/demo", "scripts/test", "scripts/lock", "scripts/install-device", "scripts/flash",
+    "scripts/make-bundle", "scripts/test-device", ".ci/run",
+)
 HEAVY = {"tensorflow", "keras", "torch", "matplotlib", "scipy", "scikit-image"}
 
 

@@ -10,6 +10,7 @@ come as JSON lines on standard input, one answer line to each goes to standard o
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -35,7 +36,9 @@ def main() -> None:
     ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGKILL)
     if os.getppid() != parent:
         return
-    os.nice(5)
+    with contextlib.suppress(OSError):
+        # A sandbox may forbid it; a trial that does not yield is still a trial.
+        os.nice(5)
     # Libraries print to descriptor 1; the answers go where those cannot reach.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)

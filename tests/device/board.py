@@ -1,0 +1,198 @@
+"""The emulated gate: a flashed card, the board it is in, and the door before its camera."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from scripts.flashing.mounts import mounted
+from scripts.flashing.partitions import read_layout
+from tests.device.cache import call
+from tests.device.door import Door
+from tests.device.machine import Machine, Silent, take_kernel
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = "/opt/maskgate/bin/python"
+STATE = "/var/lib/maskgate"
+BUZZER, LIGHT = 17, 27
+# QEMU takes cards of a power of two only.
+CARD = 4 * 1024**3
+# An idle workstation needs a fifth of it.
+BOOT_SECONDS = 600
+_PORT = 8123
+
+# What the emulation cannot do, or not in time; the card as it is flashed has none of these.
+# QEMU 7.2 resets the board in the moment in which the hardware watchdog is set.
+ONLY_HERE = {
+    "etc/systemd/system.conf.d/90-emulated.conf":
+        "[Manager]\nRuntimeWatchdogSec=off\nRebootWatchdogSec=off\n",
+    "etc/systemd/system/maskgate.service.d/emulated.conf":
+        "[Service]\nTimeoutStartSec=900\nWatchdogSec=120\n",
+    # Else seconds of old pictures wait in the board's memory, as it takes them slowly.
+    "etc/sysctl.d/90-emulated.conf": "net.ipv4.tcp_rmem = 4096 65536 131072\n",
+}
+
+
+class Board:
+    """A Raspberry Pi that is switched on and off.
+
+    *figures* collects what is measured, *heard* is what the board said before it went off.
+    """
+
+    def __init__(self, card: Path, kernel: Path, door: Door, shared: Path, log: Path) -> None:
+        self.card = card
+        self.door = door
+        self.figures: dict[str, float | str] = {}
+        self._kernel = kernel
+        self._shared = shared
+        self._log = log
+        self._machine: Machine | None = None
+        self.heard = ""
+        serve = functools.partial(_Handler, directory=str(shared))
+        self._files = http.server.ThreadingHTTPServer(("127.0.0.1", _PORT), serve)
+        threading.Thread(target=self._files.serve_forever, daemon=True).start()
+
+    @property
+    def machine(self) -> Machine:
+        """The board under power."""
+        if self._machine is None:
+            raise RuntimeError("the board is off; switch it on first")
+        return self._machine
+
+    def on(self) -> Machine:
+        """Switch the power on and wait for a shell; a boot that hangs is tried once more."""
+        for last in (False, True):
+            self._machine = Machine(self.card, self._kernel, self._log)
+            try:
+                self._machine.wait_for_shell(BOOT_SECONDS)
+            except Silent:
+                self.off()
+                if last:
+                    raise
+            else:
+                return self._machine
+        raise AssertionError("never here")
+
+    def off(self) -> None:
+        """Pull the plug."""
+        if self._machine is not None:
+            self._machine.pull_the_plug()
+            self.heard = self._machine.heard
+            self._machine = None
+
+    def wait_for_service(self, timeout: float = 600) -> float:
+        """Wait until systemd says that the gate is ready; return seconds since power-on."""
+        deadline = time.monotonic() + timeout
+        while self.machine.shell("systemctl is-active maskgate") != "active":
+            if time.monotonic() > deadline:
+                log = self.machine.shell("journalctl -u maskgate -n 30 --no-pager")
+                raise Silent(f"the gate does not come up: {log}")
+            time.sleep(2)
+        return self.machine.seconds
+
+    def wait_for_camera(self, timeout: float = 180) -> None:
+        """Wait until the gate takes pictures off the camera."""
+        before, deadline = self.door.sent, time.monotonic() + timeout
+        while self.door.sent < before + 10:
+            if time.monotonic() > deadline:
+                raise Silent(f"the gate took {self.door.sent - before} pictures of the camera")
+            time.sleep(0.5)
+
+    def python(self, program: Path, *arguments: str) -> str:
+        """Send *program* over the network and return what it prints on the board."""
+        self.send(program, f"/root/{program.name}")
+        words = " ".join(arguments)
+        return self.machine.shell(f"cd /root && {PYTHON} /root/{program.name} {words}", 600)
+
+    def send(self, file: Path, place: str) -> None:
+        """Copy *file* to *place* on the board, over the emulated network."""
+        content = file.read_bytes()
+        (self._shared / file.name).write_bytes(content)
+        fetch = (
+            "import sys, urllib.request as r; "
+            f"open(sys.argv[1], 'wb').write(r.urlopen('http://10.0.2.2:{_PORT}/{file.name}').read())"
+        )
+        self.machine.shell(f'python3 -c "{fetch}" {place}')
+        size = self.machine.shell(f"stat -c %s {place}")
+        if size != str(len(content)):
+            raise Silent(f"{place} is {size} bytes on the board, {len(content)} were sent")
+
+    def update(self) -> dict[str, Any]:
+        """Return the line that the gate keeps for machines about its models."""
+        text = self.machine.shell(f"cat {STATE}/models/status.json")
+        try:
+            found: dict[str, Any] = json.loads(text[text.index("{") :])
+        except ValueError:
+            return {}
+        return found
+
+    def copy_in(self, file: Path) -> None:
+        """Copy a model *file* into the folder that the gate watches."""
+        self.send(file, f"/tmp/{file.name}")
+        self.machine.shell(
+            f"install -o maskgate -g maskgate -m 600 /tmp/{file.name} {STATE}/models/incoming/"
+        )
+
+    def close(self) -> None:
+        """Switch everything off."""
+        self.off()
+        self._files.shutdown()
+        self._files.server_close()
+        self.door.close()
+
+
+def flashed(image: Path, config: Path, output: Path) -> float:
+    """Make *output* of *image* by ``scripts/flash``; return the seconds it took."""
+    began = time.monotonic()
+    key, password = output.with_suffix(".key"), output.with_suffix(".password")
+    key.write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA== test\n", encoding="ascii")
+    password.write_text("correct horse\n", encoding="ascii")
+    digest = call("sha256sum", str(image)).split()[0]
+    call(
+        str(ROOT / "scripts/flash"), "--image", str(image), "--sha256", digest,
+        "--config", str(config), "--output", str(output), "--hostname", "door1",
+        "--timezone", "Europe/Vienna", "--ssh-key", str(key), "--wifi-ssid", "Shop",
+        "--wifi-password-file", str(password), "--wifi-country", "AT",
+    )
+    return time.monotonic() - began
+
+
+def prepared(image: Path, card: Path, kernel: Path) -> None:
+    """Copy the flashed *image* to a *card* for the emulation; its kernel goes to *kernel*."""
+    call("cp", "--sparse=always", str(image), str(card))
+    os.truncate(card, CARD)
+    with mounted(card, read_layout(card)) as root:
+        for name, text in ONLY_HERE.items():
+            place = root / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="ascii")
+        take_kernel(root, kernel)
+
+
+def answers_of(text: str) -> dict[str, Any]:
+    """Return what outputs.py printed in *text*."""
+    line = next(line for line in text.splitlines() if line.startswith("ANSWERS "))
+    found: dict[str, Any] = json.loads(line.removeprefix("ANSWERS "))
+    return found
+
+
+def here(program: Path, *arguments: str) -> str:
+    """Run *program* on the workstation."""
+    done = subprocess.run(
+        [sys.executable, str(program), *arguments], capture_output=True, text=True, check=True,
+        timeout=300, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    return done.stdout
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *words: object) -> None:
+        """Say nothing."""

@@ -112,8 +112,9 @@ def test_the_wheel_holds_models_and_settings_and_no_tests(tmp_path: Path) -> Non
         (metadata,) = (name for name in held if name.endswith("dist-info/METADATA"))
         described = archive.read(metadata).decode()
     assert {
-        "edge/py.typed", "edge/gate.toml", "edge/status/web/page.html", "edge/released/extra.tflite",
-        "edge/bench/references/amd-epyc-2-cores.json", "train/configs/classifier.toml",
+        "edge/py.typed", "edge/gate.toml", "edge/status/web/page.html",
+        "edge/bench/references/amd-epyc-2-cores.json", "edge/released/extra.tflite",
+        "train/configs/classifier.toml",
     } <= held
     assert {f"edge/released/{path.name}" for path in (ROOT / "models").glob("*.tflite")} <= held
     assert not [name for name in held if name.startswith(("tests", "models", "scripts"))]

@@ -134,6 +134,18 @@ def test_networks_answer_bit_for_bit_the_same_on_x86_and_on_the_board(board: Boa
     assert answers_of(board.python(HERE / "outputs.py")) == answers_of(here(HERE / "outputs.py"))
 
 
+def test_the_board_can_be_measured_and_looked_over(board: Board) -> None:
+    maskgate = "/opt/maskgate/bin/maskgate"
+    board.machine.shell(f"{maskgate} bench --quick --json /tmp/bench.json > /tmp/bench.txt", 900)
+    measured = json.loads(board.machine.shell("cat /tmp/bench.json"))
+    assert "Raspberry Pi 3" in str(measured["board"]) and "aarch64" in str(measured["board"])
+    board.machine.shell(f"{maskgate} doctor --json > /tmp/doctor.json", 900)
+    findings = json.loads(board.machine.shell("cat /tmp/doctor.json"))["findings"]
+    levels = {finding["name"]: finding["level"] for finding in findings}
+    assert {levels[name] for name in ("system", "python", "configuration", "models")} == {"ok"}
+    assert levels["service"] != "failure", findings
+
+
 @pytest.mark.parametrize("turn", [1, 2])
 def test_it_beeps_for_a_bare_face_and_is_silent_for_a_masked_one_and_for_nobody(
     board: Board, turn: int

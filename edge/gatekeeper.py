@@ -138,8 +138,9 @@ class Gatekeeper:
         ) as guard:
             observers: list[Observer] = [
                 Alive(heartbeat, self.manager, guard, self._give_up),
-                Keeper(journal, parts.pictures, networks),
+                # Before the journal's keeper: a model is installed before it is changed to.
                 Updates(networks, journal, self._say),
+                Keeper(journal, parts.pictures, networks),
                 Teller(self.log, networks, self._say),
             ]
             if parts.broker is not None:

@@ -171,6 +171,11 @@ class Updates(Observer):
     def waiting(self) -> None:
         self._tell()
 
+    def event(self, event: Event) -> None:
+        if event.event == "model_changed":
+            # The change comes between two frames; what led to it is told before it.
+            self._tell()
+
     def _tell(self) -> None:
         for note in self._networks.notes():
             at = datetime.now(timezone.utc)

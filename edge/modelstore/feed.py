@@ -275,11 +275,12 @@ class ModelFeed:
                 continue
             back = slot.probation is None
             words = f"{words_of(known, kind)} runs from now on{'' if back else ', on probation'}"
+            # Told before it is offered: the gate may take it, and tell of it, at once.
+            self._teller.say("model_running", words, words_of(known, kind))
             self._offers.put_nowait(
                 Swap(kind, model, words, back, loaded.detector, loaded.classifier)
             )
             self._offered[kind] = wanted
-            self._teller.say("model_running", words, words_of(known, kind))
             self._store.step("offered")
             return state
 

@@ -107,6 +107,18 @@ def test_what_happens_to_models_is_told_and_kept(tmp_path):
         assert [entry.kind for entry in reader.entries(Filter())] == ["model_refused"]
 
 
+def test_a_model_is_installed_in_the_journal_before_it_is_changed_to(tmp_path):
+    notes = [(Note(1, "", "model_installed", "classifier 5 is on probation"),)]
+    networks = SimpleNamespace(words=NETWORKS.words, notes=lambda: notes.pop(0))
+    journal = Journal(JournalSettings(file=str(tmp_path / "j.db")), print, clock=lambda: NOW)
+    for observer in (Updates(networks, journal, print), Keeper(journal, None, networks)):
+        observer.event(Event(1.0, "model_changed"))
+    assert journal.close(20)
+    with Reader(tmp_path / "j.db") as reader:
+        kinds = [entry.kind for entry in reader.entries(Filter())]
+    assert kinds == ["model_installed", "model_changed"]
+
+
 def test_a_broker_hears_of_people_and_of_the_frame_rate():
     told, measured, now = [], [], [0.0]
     broker = SimpleNamespace(tell=told.append, measure=lambda *what: measured.append(what))

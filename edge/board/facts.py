@@ -256,9 +256,9 @@ def _usable_cores() -> int:
 
 def _runtime() -> str | None:
     # Not imported: a runtime that crashes must not take the report about it along.
-    for name, delegate in (("ai-edge-litert", " (XNNPACK)"), ("tflite-runtime", "")):
+    for name in ("ai-edge-litert", "tflite-runtime"):
         try:
-            return f"{name} {importlib.metadata.version(name)}{delegate}"
+            return f"{name} {importlib.metadata.version(name)}"
         except importlib.metadata.PackageNotFoundError:
             continue
     return None

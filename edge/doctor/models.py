@@ -14,7 +14,8 @@ from edge.modelstore.keys import signer
 from edge.modelstore.loading import chosen_file
 from edge.modelstore.state import KINDS, Known, State
 from edge.modelstore.store import Store
-from edge.modelstore.trialrun import Child
+from edge.modelstore.trialrun import Child, Passed
+from edge.vision.interpreter import WITHOUT_XNNPACK
 
 MODEL_SECONDS = 30.0
 """How long the self-test of one model may take."""
@@ -63,8 +64,18 @@ def _tried(ctx: Context, models: list[ModelFile]) -> list[Finding]:
         except (MaskgateError, OSError) as error:
             parts.append(failure(str(error), "install maskgate again, or copy the model again"))
         else:
-            parts.append(ok(f"{name}: {passed.words()}"))
+            parts.append(judged(name, passed))
     return parts
+
+
+def judged(name: str, passed: Passed) -> Finding:
+    """Return what to say of the model *name* that *passed* its self-test."""
+    if WITHOUT_XNNPACK in passed.runtime:
+        return warning(
+            f"{name}: {passed.words()}, but {passed.runtime}, many times slower",
+            "install ai-edge-litert, and let the program read /sys/devices/system/cpu",
+        )
+    return ok(f"{name}: {passed.words()}, {passed.runtime}")
 
 
 def _stored(store: Store, known: Known, keys: tuple[str, ...]) -> Finding:

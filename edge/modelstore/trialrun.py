@@ -65,8 +65,9 @@ class Child:
         self._cancelled = cancelled
         self._errors = os.memfd_create("maskgate-trial")
         folder = str(Path(edge.__file__).resolve().parents[1])
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
-                if name in os.environ}
+        # QEMU_CPU says what processor an emulated program sees, and so which kernels run.
+        names = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "QEMU_CPU")
+        kept = {name: os.environ[name] for name in names if name in os.environ}
         # Threads would be given to every library, for a process that lives a second.
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         try:

@@ -27,6 +27,9 @@ _log = logging.getLogger(__name__)
 
 Raw = tuple[npt.NDArray[Any], float, int]
 
+WITHOUT_XNNPACK = "without XNNPACK"
+"""What :attr:`Network.runtime` says of a network that runs on slow kernels."""
+
 
 def to_float(image: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[np.float32]:
     """Return what the float network is fed for *image*, (..., H, W, 3) uint8 BGR, as float32.
@@ -82,6 +85,9 @@ class Network:
     changed since :func:`edge.modelfile.read_model` saw it is refused.  *plain_kernels* leaves
     XNNPACK out: slow, and only good for learning how far two correct runtimes may differ.
 
+    :attr:`runtime` says in words what runs it, and whether XNNPACK does the work: LiteRT leaves
+    it out without a word where it cannot tell the processor, and rounds otherwise then.
+
     Raises :class:`ModelError` when the file cannot be loaded, is not quantised to 8 bits, has
     more than one input, or no TensorFlow Lite runtime is installed.
     """
@@ -102,7 +108,7 @@ class Network:
         content = read_bytes(self._path)
         if sha256 is not None:
             _check_digest(content, sha256, self._path)
-        make, self.runtime, plain = _runtime()
+        make, runtime, plain = _runtime()
         options = {"experimental_op_resolver_type": plain} if plain_kernels else {}
         try:
             self._interpreter = make(
@@ -112,9 +118,10 @@ class Network:
         except (ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else "no reason"
             raise ModelError(
-                f"{self._path} cannot be loaded by {self.runtime}: {reason}; copy it again or "
+                f"{self._path} cannot be loaded by {runtime}: {reason}; copy it again or "
                 "convert it again"
             ) from error
+        self.runtime = f"{runtime} ({_delegate(self._interpreter)})"
         self._bind()
 
     @classmethod
@@ -254,6 +261,15 @@ def every_integer(dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     return np.arange(256, dtype=np.uint8).view(dtype)
 
 
+def _delegate(interpreter: Any) -> str:
+    """Return in words whether XNNPACK took over a part of *interpreter*'s graph."""
+    # No public call tells.  XNNPACK is the only delegate that is applied unasked.
+    look = getattr(interpreter, "_get_ops_details", None)
+    if look is None:
+        return "XNNPACK unknown"
+    return "XNNPACK" if any(op["op_name"] == "DELEGATE" for op in look()) else WITHOUT_XNNPACK
+
+
 def _check_digest(content: bytes, sha256: str, path: Path) -> None:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ModelError(f"{path} changed while it was being loaded; start again")
@@ -266,7 +282,7 @@ def _runtime() -> tuple[Any, str, Any]:
     except ImportError:
         pass
     else:
-        runtime = f"ai-edge-litert {_release('ai-edge-litert')} (XNNPACK)"
+        runtime = f"ai-edge-litert {_release('ai-edge-litert')}"
         return Interpreter, runtime, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
         from tflite_runtime.interpreter import Interpreter, OpResolverType

@@ -1,4 +1,4 @@
-"""The two partitions of a Raspberry Pi OS image, by its MBR."""
+"""The partitions of a Raspberry Pi OS image, and of a card that was made of one, by its MBR."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ _FAT = (0x0B, 0x0C)
 _LINUX = 0x83
 # The largest size that 32 bits of sectors can say.
 _MOST = 0xFFFFFFFF * SECTOR
+_BLOCK = 4 * 1024 * 1024
+# Cylinder, head and sector of what they cannot say.
+_FAR = b"\xfe\xff\xff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,14 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The partition that the board starts from (FAT), and the root file system (ext4)."""
+    """The partition that the board starts from (FAT), the root file system and *data* (ext4).
+
+    *data* is there on a card with ``--read-only`` alone.
+    """
 
     boot: Partition
     root: Partition
+    data: Partition | None = None
 
 
 def read_layout(image: Path) -> Layout:
@@ -48,17 +55,18 @@ def read_layout(image: Path) -> Layout:
         if kind:
             found.append((kind, Partition(start * SECTOR, size * SECTOR)))
     kinds = [kind for kind, _ in found]
-    if len(found) != 2 or kinds[0] not in _FAT or kinds[1] != _LINUX:
+    if len(found) not in (2, 3) or kinds[0] not in _FAT or set(kinds[1:]) != {_LINUX}:
         names = ", ".join(f"{kind:02x}" for kind in kinds) or "none"
         raise SourceError(
             f"{image.name}: its partitions are {names}; Raspberry Pi OS has two, 0c and 83 (NOOBS "
             "and other systems are not supported)"
         )
-    layout = Layout(found[0][1], found[1][1])
-    if layout.root.start + layout.root.size > whole or layout.root.start < layout.boot.start:
+    layout = Layout(*(part for _, part in found))
+    end = max(part.start + part.size for _, part in found)
+    if end > whole or layout.root.start < layout.boot.start:
         raise SourceError(
-            f"{image.name}: is {whole} bytes, and its partitions need "
-            f"{layout.root.start + layout.root.size}; it is not whole, download it again"
+            f"{image.name}: is {whole} bytes, and its partitions need {end}; it is not whole, "
+            "download it again"
         )
     return layout
 
@@ -77,3 +85,16 @@ def grow_root(image: Path, layout: Layout, size: int) -> Layout:
         file.seek(0)
         file.write(table)
     return Layout(layout.boot, Partition(layout.root.start, size))
+
+
+def add_data(image: Path, layout: Layout, size: int) -> Layout:
+    """Give *image* a third partition of *size* bytes behind its root; it holds nothing yet."""
+    start = layout.root.start + layout.root.size
+    # Whole erase blocks of a card, as the other two are.
+    start = (start + _BLOCK - 1) // _BLOCK * _BLOCK
+    size = min(size, _MOST - start) // SECTOR * SECTOR
+    with image.open("r+b") as file:
+        file.truncate(start + size)
+        file.seek(_TABLE + 16 * 2)
+        file.write(_ENTRY.pack(0, _FAR, _LINUX, _FAR, start // SECTOR, size // SECTOR))
+    return Layout(layout.boot, layout.root, Partition(start, size))

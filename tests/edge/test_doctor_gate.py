@@ -18,13 +18,14 @@ from edge.config import Config, ModelSettings, examined
 from edge.doctor.configuration import check_configuration
 from edge.doctor.context import Wishes
 from edge.doctor.fakes import RUNNING, FakePrograms, fake_context
-from edge.doctor.models import check_models
+from edge.doctor.models import check_models, judged
 from edge.doctor.pins import check_pins
 from edge.doctor.sound import check_sound
 from edge.doctor.unit_state import UnitState
 from edge.errors import OutputError
 from edge.gate.policy import GateState
 from edge.modelfile import released_model
+from edge.modelstore.trialrun import Passed
 
 SHOW = Wishes(outputs=True)
 
@@ -215,6 +216,15 @@ def test_the_released_models_compute_right_on_this_machine(ctx):
     assert found.level == "ok"
     assert "face-detector" in found.found
     assert "mask-classifier" in found.found
+
+
+@pytest.mark.parametrize(
+    ("runtime", "level"), [("litert 2 (XNNPACK)", "ok"), ("litert 2 (without XNNPACK)", "warning")]
+)
+def test_slow_kernels_are_warned_of(runtime, level):
+    found = judged("mask-classifier 3", Passed(0, runtime))
+    assert found.level == level
+    assert runtime in found.found
 
 
 def test_a_damaged_model_is_a_failure(ctx, tmp_path):

@@ -140,6 +140,14 @@ def test_a_float_network_is_refused(tmp_path: Path) -> None:
         Network(path, InputSpec(4, 4, "rgb", 127.5, 127.5))
 
 
+@pytest.mark.parametrize(("plain", "words"), [(False, " (XNNPACK)"), (True, " (without XNNPACK)")])
+def test_it_says_whether_the_fast_kernels_are_used(
+    classifier_file: ModelFile, plain: bool, words: str
+) -> None:
+    network = Network(classifier_file.path, classifier_file.card.input, plain_kernels=plain)
+    assert network.runtime.endswith(words)
+
+
 def test_without_a_runtime_the_message_says_what_to_install(
     classifier_file: ModelFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,6 +140,20 @@ def test_loss_is_nought_for_perfect_answers_and_grows_with_the_error():
     assert losses[0] < 0.01 < losses[1]
 
 
+@pytest.mark.parametrize(("column", "weights"), [(1, {"box": 4.0}), (5, {"landmark": 1.0})])
+def test_what_counts_more_costs_more(column, weights):
+    from train.detector.loss import LossWeights, make_loss
+
+    targets = cell_targets(scene_of((30, 30, 70, 80)), 128, 128)
+    targets[:, t.HAS_POINTS] = targets[:, t.POSITIVE]
+    wrong = perfect_answers(targets)
+    wrong[..., column] += 0.5
+    asked = keras.ops.convert_to_tensor(targets[None], "float32")
+    said = keras.ops.convert_to_tensor(wrong, "float32")
+    usual, more = (make_loss(LossWeights(**w))(asked, said) for w in ({}, weights))
+    assert float(packed(more)[0]) > float(packed(usual)[0]) + 0.5
+
+
 def test_decoding_is_the_inverse_of_what_the_loss_asks():
     targets = cell_targets(scene_of((30, 30, 70, 80)), 128, 128)
     row = np.flatnonzero(targets[:, t.POSITIVE])[0]

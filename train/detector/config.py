@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.modelfile import InputSpec
+from train.detector.loss import LossWeights
 from train.detector.network import DetectorShape
 from train.detector.samples import Mixture
 
@@ -48,6 +49,7 @@ class DetectorConfig:
     seed: int = 11
     network: DetectorShape = field(default_factory=DetectorShape)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    loss: LossWeights = field(default_factory=LossWeights)
     mixture: Mixture = field(default_factory=Mixture)
     sources: dict[str, float] = field(
         default_factory=lambda: {"wider": 0.8, "ilc": 1.8, "mafa": 2.5, "portraits": 0.15}

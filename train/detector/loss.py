@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import keras
 from keras import ops
 
 from train.detector.targets import BOX, CENTRE, HAS_POINTS, POINTS, POSITIVE, STRIDE, WEIGHT
 
 BACKGROUND_WEIGHT = 0.75
-BOX_WEIGHT = 2.0
-LANDMARK_WEIGHT = 0.5
+
+Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 
 
-def detector_loss(targets: keras.KerasTensor, predictions: keras.KerasTensor) -> keras.KerasTensor:
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """What a misplaced box and misplaced landmarks count beside a wrong score."""
+
+    box: float = 2.0
+    landmark: float = 0.5
+
+
+def make_loss(weights: LossWeights) -> Loss:
+    """Return :func:`detector_loss` with *weights*."""
+
+    def loss(targets: keras.KerasTensor, predictions: keras.KerasTensor) -> keras.KerasTensor:
+        return detector_loss(targets, predictions, weights)
+
+    return loss
+
+
+def detector_loss(
+    targets: keras.KerasTensor,
+    predictions: keras.KerasTensor,
+    weights: LossWeights = LossWeights(),
+) -> keras.KerasTensor:
     """Return the loss of each picture in a batch, shape (N,).
 
     *targets* (N, cells, 20) come from :func:`train.detector.targets.cell_targets`,
@@ -45,7 +69,7 @@ def detector_loss(targets: keras.KerasTensor, predictions: keras.KerasTensor) ->
     huber = ops.where(ops.abs(miss) < 0.1, ops.square(miss) * 5, ops.abs(miss) - 0.05)
     landmark = positive * targets[..., HAS_POINTS] * ops.sum(huber, axis=-1)
 
-    total = score + BOX_WEIGHT * positive * (1 - giou) + LANDMARK_WEIGHT * landmark
+    total = score + weights.box * positive * (1 - giou) + weights.landmark * landmark
     # One count for the whole batch: a picture without faces must not outweigh a crowd.
     count = ops.maximum(ops.mean(ops.sum(positive, axis=-1)), 1.0)
     return ops.sum(total, axis=-1) / count

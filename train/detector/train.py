@@ -21,7 +21,7 @@ from train.data.records import FaceRecord, PictureRecord, data_checksum
 from train.detector.config import DetectorConfig
 from train.detector.feed import ComposedPictures, WholePictures
 from train.detector.loop import KerasStep, Step, run_epochs
-from train.detector.loss import detector_loss
+from train.detector.loss import make_loss
 from train.detector.network import build_detector, training_view
 from train.detector.predict import keras_detector, load_keras_network
 from train.detector.report import draw_detector_report
@@ -170,13 +170,12 @@ def _step(model: keras.Model, config: DetectorConfig, steps_an_epoch: int) -> St
     schedule = config.schedule
     warmup = round(schedule.warmup_epochs * steps_an_epoch)
     steps = schedule.epochs * steps_an_epoch
+    loss = make_loss(config.loss)
     if keras.backend.backend() == "torch":
         from train.torch_step import TorchStep, cosine_rate
 
         rates = cosine_rate(schedule.rate, warmup, steps)
-        return TorchStep(
-            model, detector_loss, rates, schedule.weight_decay, schedule.averaging
-        )
+        return TorchStep(model, loss, rates, schedule.weight_decay, schedule.averaging)
     rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=schedule.rate / 100,
         decay_steps=max(1, steps - warmup),
@@ -190,5 +189,5 @@ def _step(model: keras.Model, config: DetectorConfig, steps_an_epoch: int) -> St
         clipnorm=10.0,
     )
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    model.compile(optimizer=optimizer, loss=detector_loss)
+    model.compile(optimizer=optimizer, loss=loss)
     return KerasStep(model)

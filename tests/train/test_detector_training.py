@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edge.errors import DataError, ModelError
 from edge.vision.detector import STRIDES, decode_cells
 from train.detector import targets as t
-from train.detector.samples import Mixture, Source, compose
+from train.detector.samples import Mixture, Source, compose, seen_from_the_side
 from train.detector.targets import Scene, cell_targets
 
 NO_POINTS = np.full((1, 5, 2), np.nan, np.float32)
@@ -106,6 +106,30 @@ def test_a_part_of_a_photograph_is_shown_about_as_large_as_the_device_sees_it(se
     for box in scene.boxes:
         if box.min() > 0 and box.max() < 256:
             assert 50 * 0.8 * 0.7 <= box[3] - box[1] <= 50 * 0.8 * 1.36
+
+
+FRONTAL = ((50, 50), (70, 50), (60, 60), (52, 70), (68, 70))
+SIDE = ((350, 50), (356, 50), (366, 60), (354, 70), (358, 70))
+
+
+def test_a_nose_beyond_an_eye_is_a_side_view_and_unknown_landmarks_are_none():
+    landmarks = np.concatenate([np.array([FRONTAL, SIDE], np.float32), NO_POINTS])
+    assert seen_from_the_side(landmarks).tolist() == [False, True, False]
+
+
+@given(st.integers(0, 2**31))
+@settings(max_examples=25, deadline=None)
+def test_profiles_are_zoomed_onto_as_often_as_is_asked(seed):
+    path = Path("made.png")
+    boxes = np.array([(40, 30, 80, 85), (340, 30, 380, 85)], np.float32)
+    points = np.array([FRONTAL, SIDE], np.float32)
+    source = Source(path, Scene(boxes, points, NOTHING), np.array([False, False]))
+    _, scene = compose(
+        [source], {path: np.zeros((120, 420, 3), np.uint8)}, np.ones(1), 128, 96 * 128,
+        Mixture(0, 0, 1, 0, painted=0, strength=0, smallest=0.5, profile=1e9),
+        np.random.default_rng(seed),
+    )
+    assert seen_from_the_side(scene.landmarks).any()
 
 
 keras = pytest.importorskip("keras", reason="training needs Keras: pip install '.[train]'")

@@ -52,7 +52,8 @@ class Mixture:
     photograph at the scale the device sees it at, zoomed onto one face drawn at random, and
     tiled from four; they add up to 1.  *painted* is the
     share of bare faces that get a mask; *smallest* and *largest* bound the side of a face
-    zoomed onto, as a share of the picture.  *strength* is :func:`cheap_camera`'s.
+    zoomed onto, as a share of the picture.  *strength* is :func:`cheap_camera`'s.  *profile* is
+    how much likelier a face seen from the side, and a photograph that has one, is to be drawn.
     """
 
     whole: float = 0.15
@@ -63,6 +64,18 @@ class Mixture:
     smallest: float = 0.035
     largest: float = 0.95
     strength: float = 0.6
+    profile: float = 1.0
+
+
+def seen_from_the_side(landmarks: Floats) -> npt.NDArray[np.bool_]:
+    """Return which of the faces with *landmarks* (N, 5, 2) have their nose below an eye or beyond.
+
+    Faces whose landmarks are unknown are none of them.
+    """
+    across = landmarks[:, 1] - landmarks[:, 0]
+    out = landmarks[:, 2] - landmarks[:, 0]
+    place = (out * across).sum(axis=1) / np.maximum((across**2).sum(axis=1), 1e-6)
+    return np.asarray(np.abs(place - 0.5) >= 0.5)
 
 
 def source_of(record: PictureRecord) -> Source:
@@ -110,11 +123,12 @@ def compose(
     for region in regions:
         source = sources[int(rng.choice(len(sources), p=weights))]
         image = images[source.path]
+        odds = np.where(seen_from_the_side(source.scene.landmarks), mixture.profile, 1.0)
         zooms = kind < mixture.mosaic + mixture.zoom and len(source.scene.boxes) > 0
         if zooms and (len(regions) == 1 or rng.random() < 0.6):
-            scale, shift = _zoomed(source, image.shape, region, mixture, rng)
+            scale, shift = _zoomed(source, image.shape, region, odds, mixture, rng)
         elif kind < 1 - mixture.whole and len(regions) == 1:
-            scale, shift = _at_the_door(source, image.shape, region, pixels, rng)
+            scale, shift = _at_the_door(source, image.shape, region, pixels, odds, rng)
         else:
             scale, shift = _fitted(image.shape, region, rng)
         parts.append(_put(canvas, image, source, region, scale, shift))
@@ -134,10 +148,12 @@ def _at_the_door(
     shape: tuple[int, ...],
     region: tuple[int, int, int, int],
     pixels: int,
+    odds: npt.NDArray[np.float64],
     rng: np.random.Generator,
 ) -> tuple[float, Floats]:
     """Return scale and shift that show a part of the photograph about as large as the device does.
 
+    *odds* (N,) are those of each face to be in it.
     What is small there must be small here: a photograph squeezed into a training picture
     would teach faces from 2 m as if they stood 3 m away.
     """
@@ -151,13 +167,17 @@ def _at_the_door(
     seen = np.flatnonzero(sides >= SMALLEST_FACE)
     shift = np.array([left, top]) + rng.random(2) * slack
     if len(seen) and rng.random() < DOOR_WITH_FACE:
-        box = source.scene.boxes[rng.choice(seen)]
+        box = source.scene.boxes[rng.choice(seen, p=_shares(odds[seen]))]
         middle = (box[:2] + box[2:]) / 2 * scale
         target = rng.uniform(0.1, 0.9, 2) * room
         # Around that face, but not beyond the photograph's own edges.
         offset = np.clip(target - middle, np.minimum(slack, 0), np.maximum(slack, 0))
         shift = np.array([left, top]) + np.where(slack < 0, offset, rng.random(2) * slack)
     return scale, shift.astype(np.float32)
+
+
+def _shares(odds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return odds / odds.sum()
 
 
 def _fitted(
@@ -177,13 +197,14 @@ def _zoomed(
     source: Source,
     shape: tuple[int, ...],
     region: tuple[int, int, int, int],
+    odds: npt.NDArray[np.float64],
     mixture: Mixture,
     rng: np.random.Generator,
 ) -> tuple[float, Floats]:
-    """Return scale and shift that show one face of *source* at a size drawn at random."""
+    """Return scale and shift that show one face of *source*, by *odds*, at a size at random."""
     left, top, right, bottom = region
     side = min(right - left, bottom - top)
-    box = source.scene.boxes[int(rng.integers(len(source.scene.boxes)))]
+    box = source.scene.boxes[rng.choice(len(odds), p=_shares(odds))]
     face = float(max(box[2] - box[0], box[3] - box[1]))
     wanted = side * np.exp(rng.uniform(np.log(mixture.smallest), np.log(mixture.largest)))
     # Never so far away that the photograph becomes a stamp, nor so near that it blurs.

@@ -25,7 +25,7 @@ from train.detector.loss import make_loss
 from train.detector.network import build_detector, training_view
 from train.detector.predict import keras_detector, load_keras_network
 from train.detector.report import draw_detector_report
-from train.detector.samples import Floats, source_of
+from train.detector.samples import Floats, Source, seen_from_the_side, source_of
 from train.evaluate.pictures import evaluate_pictures
 from train.report.files import write_json
 
@@ -69,7 +69,7 @@ def train_detector(
     validation = read_coco(data / "val.json")
     images, broken = load_pictures(training + validation)
     sources = [source_of(record) for record in training if record.path in images]
-    weights = _weights([r for r in training if r.path in images], config)
+    weights = _weights([r for r in training if r.path in images], sources, config)
     held_out = [source_of(record) for record in validation if record.path in images]
     if not sources or not held_out:
         raise DataError(f"{data}: no readable picture is left on one side of the split")
@@ -153,8 +153,18 @@ def load_pictures(records: list[PictureRecord]) -> tuple[dict[Path, Image], list
     return images, broken
 
 
-def _weights(records: list[PictureRecord], config: DetectorConfig) -> Floats:
-    return np.array([config.sources.get(record.source, 1.0) for record in records], np.float32)
+def _weights(
+    records: list[PictureRecord], sources: list[Source], config: DetectorConfig
+) -> Floats:
+    profile = config.mixture.profile
+    return np.array(
+        [
+            config.sources.get(record.source, 1.0)
+            * (profile if seen_from_the_side(source.scene.landmarks).any() else 1.0)
+            for record, source in zip(records, sources, strict=True)
+        ],
+        np.float32,
+    )
 
 
 def _started(path: Path, config: DetectorConfig) -> keras.Model:

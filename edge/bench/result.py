@@ -134,6 +134,7 @@ class Advice:
 class Result:
     """One benchmark, filled as it goes; *partial* until it is at its end.
 
+    *cost_small* is the *cost* of a frame whose camera gives the small picture itself.
     *board* is how it was before, *after* how it was at the end.  *busy_before* and
     *busy_during* are other processes that took time.
     """
@@ -151,6 +152,7 @@ class Result:
     networks: tuple[NetworkTime, ...] = ()
     loops: tuple[LoopTime, ...] = ()
     cost: FrameCost | None = None
+    cost_small: FrameCost | None = None
     pin: PinLatency | None = None
     camera: CameraTime | None = None
     sustained: tuple[SustainedPoint, ...] = ()

@@ -7,7 +7,7 @@ network does the same work, and only the decoding of so many boxes is left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -17,8 +17,8 @@ import numpy.typing as npt
 from edge.camera.backdrop import draw_backdrop
 from edge.camera.frame import Frame
 from edge.errors import SourceError
-from edge.vision.crop import Image
-from edge.vision.detector import Faces
+from edge.vision.crop import Image, resized
+from edge.vision.detector import Faces, fitted_size, input_shape
 from edge.watch import Detector
 
 SceneKind = Literal["portrait", "painted"]
@@ -37,13 +37,15 @@ _STEPS = 8
 class Scene:
     """Frames that repeat for ever: *pictures* (H, W, 3) uint8, and where the faces are in them.
 
-    *boxes* holds (faces, 4) float32 in pixels for each picture.
+    *boxes* holds (faces, 4) float32 in pixels for each picture.  *small* are the same pictures
+    with fewer pixels, as a camera's hardware gives them; empty for a camera that does not.
     """
 
     kind: SceneKind
     faces: int
     pictures: tuple[Image, ...]
     boxes: tuple[npt.NDArray[np.float32], ...]
+    small: tuple[Image, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -80,6 +82,7 @@ class SceneSource:
 
     def __init__(self, scene: Scene) -> None:
         self._pictures = scene.pictures
+        self._small = scene.small
         self._next = 0
 
     def read(self, timeout: float) -> Frame | None:
@@ -87,7 +90,9 @@ class SceneSource:
         del timeout
         number = self._next
         self._next += 1
-        return Frame(self._pictures[number % len(self._pictures)].copy(), number / 30, number)
+        place = number % len(self._pictures)
+        small = self._small[place].copy() if self._small else None
+        return Frame(self._pictures[place].copy(), number / 30, number, small=small)
 
     def close(self) -> None:
         """Do nothing: there is nothing to give back."""
@@ -114,6 +119,13 @@ def make_scene(faces: int, size: tuple[int, int] = (640, 480), steps: int = _STE
         found = [busts[n % 2].face + np.tile(place, 2) for n, place in enumerate(places)]
         boxes.append(np.asarray(found, np.float32).reshape(-1, 4))
     return Scene(kind, faces, tuple(pictures), tuple(boxes))
+
+
+def with_small(scene: Scene, pixels: int) -> Scene:
+    """Return *scene* from a camera that also gives a picture of at most *pixels* pixels."""
+    across, down = input_shape(*scene.size, pixels)
+    width, height = fitted_size(scene.size, across, down)
+    return replace(scene, small=tuple(resized(one, width, height) for one in scene.pictures))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from edge.bench.cameras import camera_time
 from edge.bench.networks import Pair, bare_time, thread_counts
 from edge.bench.pins import pin_latency
 from edge.bench.result import MemoryUse, Result, SustainedPoint
-from edge.bench.scenes import MOST_FACES, Scene, make_scene
+from edge.bench.scenes import MOST_FACES, Scene, make_scene, with_small
 from edge.bench.spoilers import spoilers
 from edge.bench.statistics import QUICK, THOROUGH, Effort
 from edge.board.facts import Board, read_board, read_condition
@@ -124,6 +124,7 @@ class Session:
                     partial(self._measure_bare, network, threads),
                 )
         yield Step("a frame, stage by stage", 3 * each, self._measure_cost)
+        yield Step("a frame, small picture given", 3 * each, self._measure_cost_small)
         picked = self.threads
         for threads in dict.fromkeys((1, picked)):
             for faces in FACES:
@@ -142,7 +143,7 @@ class Session:
     def estimate(self) -> float:
         """About how many seconds all steps take, by what is known before the first."""
         each = self._effort.seconds + self._effort.warm_up
-        parts = 2 * len(thread_counts(self.board.usable_cores)) + 2 * len(FACES) + 8
+        parts = 2 * len(thread_counts(self.board.usable_cores)) + 2 * len(FACES) + 11
         parts += 6 if self._wishes.camera else 0
         return parts * each + self._ambient + _DRAWING + 60 * self._wishes.minutes
 
@@ -188,6 +189,11 @@ class Session:
     def _measure_cost(self) -> None:
         self.result.cost = loops.frame_cost(self._pair, self._scene(1), self._effort)
         self.result.memory = MemoryUse(read_own_memory(self._root).resident, None, None)
+
+    def _measure_cost_small(self) -> None:
+        spec = self._pair.detector.card.input
+        scene = with_small(self._scene(1), spec.width * spec.height)
+        self.result.cost_small = loops.frame_cost(self._pair, scene, self._effort)
 
     def _measure_loop(self, faces: int, threads: int, size: tuple[int, int]) -> None:
         networks, settings = self._loaded(threads), loops.settings_for(self._pair)

@@ -12,7 +12,7 @@ from edge.bench.cameras import camera_time
 from edge.bench.loop import frame_cost, load, loop_time, make_loop, settings_for, sustained_rates
 from edge.bench.networks import Pair, bare_time, thread_counts
 from edge.bench.pins import open_light, pin_latency
-from edge.bench.scenes import SceneSource, ScriptedDetector, make_scene
+from edge.bench.scenes import SceneSource, ScriptedDetector, make_scene, with_small
 from edge.bench.stages import STAGES, FrameStages, find_interpreter, invokes_noted
 from edge.bench.statistics import Effort
 from edge.camera.fault import Fault
@@ -141,6 +141,14 @@ def test_every_stage_of_a_frame_is_timed_and_adds_up(pair):
     means = sum(share.time.mean_ms for share in cost.stages if share.stage != "capture")
     assert means == pytest.approx(cost.frame.mean_ms)
     assert cost.ratio == pytest.approx(cost.frame.p50_ms / cost.bare_ms)
+
+
+@pytest.mark.parametrize(("size", "small"), [((640, 480), (384, 288)), ((1280, 720), (416, 234))])
+def test_a_camera_that_scales_gives_the_detectors_picture_as_well(size, small):
+    scene = with_small(make_scene(1, size, steps=2), 384 * 288)
+    frame = SceneSource(scene).read(1.0)
+    assert frame.image.shape[:2] == size[::-1]
+    assert frame.small.shape[:2] == small[::-1]
 
 
 @pytest.mark.parametrize("faces", [0, 2])

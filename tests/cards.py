@@ -11,6 +11,10 @@ import pytest
 
 MIB = 1024 * 1024
 TRIXIE = 'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nVERSION_CODENAME=trixie\n'
+FSTAB = (
+    "proc /proc proc defaults 0 0\nPARTUUID=1-01  /boot/firmware  vfat    defaults          0  2\n"
+    "PARTUUID=1-02  /               ext4    defaults,noatime  0  1\n"
+)
 BOOKWORM = TRIXIE.replace("13 (trixie)", "12 (bookworm)").replace("trixie", "bookworm")
 
 needs_file_systems = pytest.mark.skipif(
@@ -49,6 +53,7 @@ def system_in(
         "var/lib/dpkg/status": "\n".join(status),
         "boot/firmware/.keep": "",
         "etc/hostname": "raspberrypi\n",
+        "etc/fstab": FSTAB,
     }.items():
         place = root / name
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +68,7 @@ def image_of(root: Path, image: Path, size: int = 24) -> Path:
         file.truncate(4 * MIB)
     _call("mkfs.vfat", "-n", "bootfs", str(fat))
     line = image.with_suffix(".line")
-    line.write_text("console=tty1 root=/dev/mmcblk0p2 rootwait\n")
+    line.write_text("console=tty1 root=/dev/mmcblk0p2 rootwait resize\n")
     _call("mcopy", "-i", str(fat), str(line), "::/cmdline.txt")
     with image.open("wb") as file:
         file.write(table((0x0C, 2048, 4 * 2048), (0x83, 5 * 2048, size * 2048)))

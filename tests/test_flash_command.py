@@ -123,7 +123,7 @@ def test_without_rights_of_root_it_says_so(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(command.os, "geteuid", lambda: 1000)
     with pytest.raises(UsageError, match="run it as root: sudo scripts/flash"):
-        command._check_workstation(True)
+        command._check_workstation(True, False)
 
 
 def test_no_room_is_told_before_anything_is_written(

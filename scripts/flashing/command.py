@@ -50,6 +50,8 @@ _FILE = click.Path(path_type=Path)
 @click.option("--timezone", default="", help="Such as Europe/Vienna. The default is the image's.")
 @click.option("--first-boot", is_flag=True,
               help="Trixie only: install at the first start, from the network; needs no qemu.")
+@click.option("--read-only", is_flag=True,
+              help="Trixie only: after the first start the card's system cannot be written to.")
 @click.option("--wheels", type=_FILE, metavar="FOLDER",
               help="Wheels by scripts/make-bundle. The default is to download them.")
 @click.option("--work", type=_FILE, metavar="FOLDER",
@@ -65,12 +67,12 @@ def flash(**options: object) -> None:
 
     job, yes = _job(options)
     _check_config(job.config)
-    _check_workstation(job.first_boot)
+    _check_workstation(job.first_boot, job.read_only)
     check_space(job)
     if job.disk is not None:
         from scripts.flashing.card import disk
 
-        words = disk(job.disk, room_needed(job.source)).words
+        words = disk(job.disk, room_needed(job.source, job.read_only)).words
         if not yes:
             _ask(words)
     carry_out(job, lambda text: click.echo(text, err=True))
@@ -118,6 +120,7 @@ def _job(options: dict[str, object]) -> tuple[Job, bool]:
         source=source.absolute(), digest=digest, config=config, personal=personal,
         output=output.absolute() if output is not None else None, disk=disk, wheelhouse=wheels,
         keep=keep, first_boot=bool(options["first_boot"]),
+        read_only=bool(options["read_only"]),
     )
     return job, bool(options["yes"])
 
@@ -144,13 +147,15 @@ def _check_config(path: Path) -> None:
     read_config(str(path))
 
 
-def _check_workstation(first_boot: bool) -> None:
+def _check_workstation(first_boot: bool, read_only: bool) -> None:
     from scripts.flashing.mounts import check_can_run_arm64
     from scripts.flashing.tools import need
 
     if os.geteuid() != 0:
         raise UsageError("it mounts images and writes to disks; run it as root: sudo scripts/flash")
     need("mount", "losetup", "lsblk", "e2fsck", "resize2fs")
+    if read_only:
+        need("mke2fs")
     if not first_boot:
         need("chroot", "systemd-sysusers")
         check_can_run_arm64()

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.errors import OutputError
-from scripts.flashing import build, card, firstboot, image, mounts
-from scripts.flashing.partitions import grow_root, read_layout
+from edge.errors import OutputError, SourceError
+from scripts.flashing import build, card, firstboot, image, mounts, readonly
+from scripts.flashing.partitions import BLOCK, Layout, add_data, grow_root, read_layout
 from scripts.flashing.personal import Personal
 from scripts.flashing.progress import bar
 from scripts.flashing.system import examine
@@ -28,7 +28,8 @@ class Job:
     """What is to be done: from *source*, whose SHA-256 is *digest*, to the file *output* or *disk*.
 
     *wheelhouse* is a folder of wheels for the image, or None to download them.  *keep* is a
-    folder for what has to be stored meanwhile.
+    folder for what has to be stored meanwhile.  *read_only* gives it a third partition and a root
+    that is written to at its first start alone.
     """
 
     source: Path
@@ -40,16 +41,18 @@ class Job:
     wheelhouse: Path | None
     keep: Path
     first_boot: bool
+    read_only: bool = False
 
 
-def room_needed(source: Path) -> int:
+def room_needed(source: Path, read_only: bool) -> int:
     """Return how many bytes the card, or the finished image, has."""
-    return image.unpacked_size(source) + ROOM
+    data = readonly.DATA_SIZE + BLOCK if read_only else 0
+    return image.unpacked_size(source) + ROOM + data
 
 
 def check_space(job: Job) -> None:
     """Raise OutputError where the workstation has no room for the image while it is made."""
-    needed = room_needed(job.source)
+    needed = room_needed(job.source, job.read_only)
     free = shutil.disk_usage(job.keep).free
     if free < needed:
         raise OutputError(
@@ -76,12 +79,21 @@ def _make(job: Job, part: Path, say: Callable[[str], None]) -> None:
     with bar("Unpacking", image.unpacked_size(job.source)) as step, part.open("wb") as output:
         image.unpack(job.source, output, step)
     layout = read_layout(part)
+    if layout.data is not None:
+        raise SourceError(
+            f"{job.source.name}: has three partitions, as a card that was made with --read-only; "
+            "start from the image of Raspberry Pi OS"
+        )
     # An unfit image is refused before the long work begins.
     with mounts.mounted(part, layout) as root:
         system = examine(root)
+        if job.read_only:
+            readonly.check_fit(root, system)
     say(f"The image is {system.release}, Python {system.python}")
     layout = grow_root(part, layout, layout.root.size + ROOM)
     mounts.fit_file_system(part, layout)
+    if job.read_only:
+        layout = _with_data(part, layout)
     with tempfile.TemporaryDirectory(dir=job.keep, prefix=".maskgate-wheels-") as work:
         wheelhouse = job.wheelhouse or Path(work)
         with mounts.mounted(part, layout) as root:
@@ -90,7 +102,16 @@ def _make(job: Job, part: Path, say: Callable[[str], None]) -> None:
             else:
                 build.install(root, system, job.config, wheelhouse, say)
                 build.personalise(root, system, job.personal)
-    mounts.check_file_system(part, layout)
+            if job.read_only:
+                readonly.prepare(root)
+    mounts.check_file_systems(part, layout)
+
+
+def _with_data(part: Path, layout: Layout) -> Layout:
+    layout = add_data(part, layout, readonly.DATA_SIZE)
+    assert layout.data is not None
+    mounts.make_file_system(part, layout.data, readonly.LABEL)
+    return layout
 
 
 @contextmanager

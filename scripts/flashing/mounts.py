@@ -18,6 +18,9 @@ from edge.errors import OutputError, UsageError
 from scripts.flashing.partitions import Layout, Partition
 from scripts.flashing.tools import need, run
 
+DATA = "data"
+"""Where the third partition is in the system of a card that has one."""
+
 _BINFMT = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
 # What is read of the boot partition before it is written.
 _TAKEN = ("cmdline.txt", "user-data", "network-config")
@@ -27,9 +30,9 @@ _PROCESSOR = "cortex-a72"
 
 @contextmanager
 def mounted(image: Path, layout: Layout) -> Iterator[Path]:
-    """Mount the root of *image*, its boot partition where the system has it, and yield the folder.
+    """Mount the root of *image*, its other partitions where the system has them; yield the folder.
 
-    Raises OutputError where the kernel does not mount it.
+    Raises OutputError where the kernel does not mount one.
     """
     with ExitStack() as stack:
         place = Path(tempfile.mkdtemp(prefix="maskgate-flash-"))
@@ -42,6 +45,10 @@ def mounted(image: Path, layout: Layout) -> Iterator[Path]:
                 "or Trixie"
             )
         stack.enter_context(_firmware(image, layout.boot, firmware))
+        if layout.data is not None:
+            data = place / DATA
+            data.mkdir(exist_ok=True)
+            stack.enter_context(_mount(image, layout.data, data, "ext4"))
         yield place
 
 
@@ -94,10 +101,18 @@ def fit_file_system(image: Path, layout: Layout) -> None:
         run(["resize2fs", device])
 
 
-def check_file_system(image: Path, layout: Layout) -> None:
-    """Raise OutputError unless the root file system of *image* is without a fault."""
-    with _loop(image, layout.root) as device:
-        run(["e2fsck", "-f", "-n", device])
+def make_file_system(image: Path, part: Partition, label: str) -> None:
+    """Make an empty ext4, called *label*, of the partition *part* of *image*."""
+    with _loop(image, part) as device:
+        run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", label, device])
+
+
+def check_file_systems(image: Path, layout: Layout) -> None:
+    """Raise OutputError unless the ext4 file systems of *image* are without a fault."""
+    for part in (layout.root, layout.data):
+        if part is not None:
+            with _loop(image, part) as device:
+                run(["e2fsck", "-f", "-n", device])
 
 
 @contextmanager

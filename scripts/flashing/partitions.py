@@ -9,13 +9,14 @@ from pathlib import Path
 from edge.errors import SourceError
 
 SECTOR = 512
+BLOCK = 4 * 1024 * 1024
+"""An erase block of a card, at most; the third partition begins at one."""
 _ENTRY = struct.Struct("<B3sB3sII")
 _TABLE = 446
 _FAT = (0x0B, 0x0C)
 _LINUX = 0x83
 # The largest size that 32 bits of sectors can say.
 _MOST = 0xFFFFFFFF * SECTOR
-_BLOCK = 4 * 1024 * 1024
 # Cylinder, head and sector of what they cannot say.
 _FAR = b"\xfe\xff\xff"
 
@@ -90,11 +91,14 @@ def grow_root(image: Path, layout: Layout, size: int) -> Layout:
 def add_data(image: Path, layout: Layout, size: int) -> Layout:
     """Give *image* a third partition of *size* bytes behind its root; it holds nothing yet."""
     start = layout.root.start + layout.root.size
-    # Whole erase blocks of a card, as the other two are.
-    start = (start + _BLOCK - 1) // _BLOCK * _BLOCK
+    start = (start + BLOCK - 1) // BLOCK * BLOCK
     size = min(size, _MOST - start) // SECTOR * SECTOR
     with image.open("r+b") as file:
         file.truncate(start + size)
-        file.seek(_TABLE + 16 * 2)
+        places = [_TABLE + 16 * number for number in range(4)]
+        table = file.read(SECTOR)
+        # Two of the four are taken.
+        free = next(place for place in places if not table[place + 4])
+        file.seek(free)
         file.write(_ENTRY.pack(0, _FAR, _LINUX, _FAR, start // SECTOR, size // SECTOR))
     return Layout(layout.boot, layout.root, Partition(start, size))

@@ -11,7 +11,7 @@ from edge.errors import OutputError, UsageError
 PACKAGES: Mapping[str, str] = {
     "mount": "mount", "losetup": "mount", "unshare": "util-linux", "lsblk": "util-linux",
     "chroot": "coreutils", "e2fsck": "e2fsprogs", "resize2fs": "e2fsprogs",
-    "mcopy": "mtools", "systemd-sysusers": "systemd",
+    "mke2fs": "e2fsprogs", "mcopy": "mtools", "systemd-sysusers": "systemd",
 }
 """Debian's packages of the programs that are needed."""
 

@@ -6,25 +6,26 @@ import functools
 import http.server
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from scripts.flashing.mounts import mounted
 from scripts.flashing.partitions import read_layout
-from tests.device.cache import call
-from tests.device.door import Door
-from tests.device.machine import Machine, Silent, take_kernel
+from tests.device.cache import Unprepared, call, folder, preparing
+from tests.device.door import Door, pictures
+from tests.device.machine import Gone, Machine, Silent, take_kernel
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = "/opt/maskgate/bin/python"
 STATE = "/var/lib/maskgate"
 BUZZER, LIGHT = 17, 27
-# QEMU takes cards of a power of two only.
-CARD = 4 * 1024**3
 # An idle workstation needs a fifth of it.
 BOOT_SECONDS = 600
 _PORT = 8123
@@ -33,7 +34,8 @@ _PORT = 8123
 # QEMU 7.2 resets the board in the moment in which the hardware watchdog is set.
 ONLY_HERE = {
     "etc/systemd/system.conf.d/90-emulated.conf":
-        "[Manager]\nRuntimeWatchdogSec=off\nRebootWatchdogSec=off\n",
+        "[Manager]\nRuntimeWatchdogSec=off\nRebootWatchdogSec=off\nDefaultDeviceTimeoutSec=600\n"
+        "DefaultTimeoutStartSec=600\n",
     "etc/systemd/system/maskgate.service.d/emulated.conf":
         "[Service]\nTimeoutStartSec=900\nWatchdogSec=120\n",
     # Else seconds of old pictures wait in the board's memory, as it takes them slowly.
@@ -73,10 +75,10 @@ class Board:
             self._machine = Machine(self.card, self._kernel, self._log)
             try:
                 self._machine.wait_for_shell(BOOT_SECONDS)
-            except Silent:
+            except (Silent, Gone) as error:
                 self.off()
                 if last:
-                    raise
+                    raise Unprepared(f"the board did not start, twice: {error}") from error
             else:
                 return self._machine
         raise AssertionError("never here")
@@ -134,11 +136,53 @@ class Board:
             return {}
         return found
 
+    def model(self, kind: str) -> dict[str, Any]:
+        """Return what the gate says of its model of *kind*."""
+        found: dict[str, Any] = self.update().get("models", {}).get(kind, {})
+        return found
+
+    def until(self, reached: Callable[[], object], timeout: float) -> None:
+        """Wait until *reached* says so."""
+        deadline = time.monotonic() + timeout
+        while not reached():
+            if time.monotonic() > deadline:
+                raise Silent(f"after {timeout:.0f} s: {self.update()}\n{self.condition()}")
+            time.sleep(2)
+
+    def hung(self) -> str:
+        """Return how the emulation itself hangs, by its kernel's own words, or ""."""
+        words = "blocked for more than|hardware interrupt|soft lockup|detected stalls?"
+        try:
+            return self.machine.shell(f"dmesg | grep -m1 -iE '{words}'", 60)
+        except (Silent, Unprepared, RuntimeError, OSError):
+            return "its shell does not answer"
+
+    def condition(self) -> str:
+        """Return what tells a fault of the emulation, as a card that hangs, from the gate's."""
+        return self.machine.shell(
+            "journalctl -b -n 25 --no-pager -o short-monotonic; cat /proc/pressure/io; "
+            "ps -eo state,wchan:32,args | grep '^D'"
+        )
+
+    def settle(self) -> None:
+        """Wait until both pins have been low for three seconds."""
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            recent = self.machine.edges(BUZZER, LIGHT, since=time.monotonic() - 3)
+            if not recent and not self.machine.high(BUZZER) and not self.machine.high(LIGHT):
+                return
+            time.sleep(0.2)
+        raise Silent("the pins do not come to rest")
+
     def copy_in(self, file: Path) -> None:
         """Copy a model *file* into the folder that the gate watches."""
         self.send(file, f"/tmp/{file.name}")
+        self.take_in(file.name)
+
+    def take_in(self, name: str) -> None:
+        """Copy the model *name*, which is in the board's /tmp, into the folder that it watches."""
         self.machine.shell(
-            f"install -o maskgate -g maskgate -m 600 /tmp/{file.name} {STATE}/models/incoming/"
+            f"install -o maskgate -g maskgate -m 600 /tmp/{name} {STATE}/models/incoming/"
         )
 
     def close(self) -> None:
@@ -149,7 +193,7 @@ class Board:
         self.door.close()
 
 
-def flashed(image: Path, config: Path, output: Path) -> float:
+def flashed(image: Path, config: Path, wheels: Path, output: Path, *options: str) -> float:
     """Make *output* of *image* by ``scripts/flash``; return the seconds it took."""
     began = time.monotonic()
     key, password = output.with_suffix(".key"), output.with_suffix(".password")
@@ -161,20 +205,46 @@ def flashed(image: Path, config: Path, output: Path) -> float:
         "--config", str(config), "--output", str(output), "--hostname", "door1",
         "--timezone", "Europe/Vienna", "--ssh-key", str(key), "--wifi-ssid", "Shop",
         "--wifi-password-file", str(password), "--wifi-country", "AT",
+        "--wheels", str(wheels), *options,
     )
     return time.monotonic() - began
 
 
 def prepared(image: Path, card: Path, kernel: Path) -> None:
     """Copy the flashed *image* to a *card* for the emulation; its kernel goes to *kernel*."""
+    shutil.rmtree(kernel, ignore_errors=True)
     call("cp", "--sparse=always", str(image), str(card))
-    os.truncate(card, CARD)
+    # QEMU takes cards of a power of two only.
+    os.truncate(card, 1 << (image.stat().st_size - 1).bit_length())
     with mounted(card, read_layout(card)) as root:
         for name, text in ONLY_HERE.items():
             place = root / name
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="ascii")
         take_kernel(root, kernel)
+
+
+@contextmanager
+def powered(image: Path, shared: Path, name: str) -> Iterator[Board]:
+    """Yield a board with a card of the flashed *image* in it, switched off, before its door.
+
+    What it measured is printed at the end and written to *name* in the cache.
+    """
+    card, kernel = folder() / "card.img", folder() / "kernel"
+    prepared(image, card, kernel)
+    log = folder() / "serial.log"
+    log.unlink(missing_ok=True)
+    shown = pictures()
+    with preparing("the network camera"):
+        # Its port may be somebody else's.
+        board = Board(card, kernel, Door(shown, fps=2.0), shared, log)
+    try:
+        yield board
+    finally:
+        board.close()
+        report = folder() / name
+        report.write_text(json.dumps(board.figures, indent=2) + "\n", encoding="utf-8")
+        print(f"\n{report.read_text()}")
 
 
 def answers_of(text: str) -> dict[str, Any]:

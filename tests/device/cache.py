@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 PACKAGES = (
     "linux-image-arm64", "raspi-firmware", "systemd-sysv", "udev", "kmod", "dbus", "procps",
     "iproute2", "ca-certificates", "locales", "sudo", "wireless-regdb",
-    "python3", "python3-venv", "python3-pip", "python3-numpy", "python3-libcamera",
-    "libcamera-tools", "libcamera-ipa", "libcamera-v4l2", "v4l-utils", "gpiod", "python3-libgpiod",
-    "sqlite3", "alsa-utils", "cloud-init",
+    "python3", "python3-venv", "python3-pip", "python3-numpy", "python3-libcamera", "sqlite3",
+    "alsa-utils", "cloud-init",
 )
 """What the root file system is made of; another list is another file in the cache."""
 
@@ -30,6 +31,20 @@ CPU variant\t: 0x0
 CPU part\t: 0xd08
 CPU revision\t: 3
 """
+
+
+class Unprepared(Exception):
+    """What the test needs is not there or does not work; it says nothing about the product."""
+
+
+@contextmanager
+def preparing(what: str) -> Iterator[None]:
+    """Raise Unprepared, with *what* cannot be made and why, where the block fails."""
+    try:
+        yield
+    except (OSError, RuntimeError, subprocess.SubprocessError, ValueError) as error:
+        lines = [line for line in str(error).splitlines() if line.strip()] or ["no reason given"]
+        raise Unprepared(f"{what} cannot be made: {lines[-1].strip()}") from error
 
 
 def folder() -> Path:
@@ -53,10 +68,36 @@ def root_tar(packages: Sequence[str] = PACKAGES) -> Path:
         call(
             "mmdebstrap", "--arch=arm64", "--variant=apt",
             "--components=main,non-free-firmware", f"--include={','.join(packages)}",
-            "trixie", str(part),
+            # Nobody reads them there, and a test can be made anew when the power goes.
+            *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")),
+            "--dpkgopt=force-unsafe-io", "--aptopt=Acquire::Languages \"none\"",
+            *_proxies(), "trixie", str(part), *_mirror(),
         )
         part.rename(tar)
     return tar
+
+
+def _mirror() -> list[str]:
+    """Return the mirror that the workstation takes Debian from, where that is a Debian."""
+    given = os.environ.get("MASKGATE_DEVICE_MIRROR")
+    if given:
+        return [given]
+    try:
+        listed = call("apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)")
+    except (OSError, RuntimeError):
+        return []
+    found = re.findall(r"^Debian (https?://\S+)$", listed, re.M)
+    return [uri for uri in found if "security" not in uri][:1]
+
+
+def _proxies() -> list[str]:
+    """Return the options that lead mmdebstrap's apt to the network as the workstation's goes."""
+    try:
+        told = call("apt-config", "dump")
+    except (OSError, RuntimeError):
+        return []
+    lines = re.findall(r"^(Acquire::https?::(?:Proxy|CaInfo|Verify-Peer)\b.* \".+\";)$", told, re.M)
+    return [f"--aptopt={line}" for line in lines]
 
 
 def call(*command: str, **options: object) -> str:

@@ -16,20 +16,24 @@ from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
-from tests.device.cache import folder
+from tests.device.cache import Unprepared, folder
 
 # A 3B of 2016; the firmware, which QEMU does not run, would put it there, and gpiozero asks.
 _REVISION = "a02082"
 # GPLEV0 of the BCM2837, at QEMU's address: the level of GPIO 0 to 31, a bit each.
 _LEVELS = 0x3F200034
 _COMMAND_LINE = (
-    "root=/dev/mmcblk0p2 rootfstype=ext4 fsck.repair=yes rw rootwait console=ttyS1,115200 "
+    "root=/dev/mmcblk0p2 rootfstype=ext4 fsck.repair=yes rootwait console=ttyS1,115200 "
     "net.ifnames=0 quiet module_blacklist=vc4,vchiq,snd_bcm2835 systemd.show_status=0"
 )
 
 
 class Silent(AssertionError):
     """What was waited for did not come in time."""
+
+
+class Gone(Unprepared):
+    """QEMU ended by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class Machine:
         self.began = time.monotonic()
         self._process = subprocess.Popen(
             [
-                "nice", "-n", "12", "qemu-system-aarch64", "-M", "raspi3b", "-m", "1024",
+                "qemu-system-aarch64", "-M", "raspi3b", "-m", "1024",
                 "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi",
                 "-serial", "null", "-serial", f"unix:{self._sockets}/serial,server=on,wait=off",
                 "-qtest", f"unix:{self._sockets}/qtest,server=on,wait=off",
@@ -108,6 +112,13 @@ class Machine:
         """Seconds since the power was switched on."""
         return time.monotonic() - self.began
 
+    def wait_for_restart(self, timeout: float) -> None:
+        """Wait until the board starts anew by itself, which is where this emulation of it ends."""
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise Silent(f"the board did not start anew within {timeout:.0f} s") from None
+
     def pull_the_plug(self) -> None:
         """End the emulation as a power cut ends a board."""
         self._process.kill()
@@ -126,8 +137,10 @@ class Machine:
                     self._seen = self._seen[found.end() :]
                     return found
                 left = deadline - time.monotonic()
-                if left <= 0 or self._process.poll() is not None:
-                    end = self._seen[-1500:]
+                end = self._seen[-1500:]
+                if self._process.poll() is not None:
+                    raise Gone(f"the emulation ended while {pattern!r} was waited for: {end}")
+                if left <= 0:
                     raise Silent(f"no {pattern!r} within {timeout:.0f} s; the line said: {end}")
                 self._changed.wait(min(left, 1.0))
 
@@ -166,7 +179,7 @@ class Machine:
             try:
                 self.expect(rf"{mark}\r?\n", min(15.0, max(1.0, deadline - time.monotonic())))
             except Silent:
-                if time.monotonic() >= deadline or self._process.poll() is not None:
+                if time.monotonic() >= deadline:
                     raise
             else:
                 return
@@ -210,9 +223,9 @@ class Machine:
             except OSError:
                 if self._process.poll() is not None:
                     assert self._process.stderr is not None
-                    raise RuntimeError(self._process.stderr.read().decode()) from None
+                    raise Gone(self._process.stderr.read().decode()) from None
                 time.sleep(0.1)
-        raise RuntimeError(f"QEMU opens no {name}")
+        raise Gone(f"QEMU opens no {name}")
 
     def _listen(self) -> None:
         with self._log.open("ab") as log:

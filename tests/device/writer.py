@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import time
 from pathlib import Path
+
+PAUSE = 0.1  # seconds
 
 
 def check(file: str) -> None:
@@ -53,6 +56,8 @@ def write(file: str, start: int, careless: bool) -> None:
         if not journal.flush(60):
             raise SystemExit("the journal takes nothing")
         print(f"ROW {person}", flush=True)
+        # The gate beside it is to get at the card, too.
+        time.sleep(PAUSE)
 
 
 if __name__ == "__main__":

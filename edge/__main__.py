@@ -6,8 +6,6 @@ import os
 import sys
 import threading
 
-from edge.cli import main
-
 # A thread that is told to end does so when what it waits for answers: a camera, a disk.
 _GRACE = 1.0  # seconds, for each thread
 
@@ -19,6 +17,17 @@ def program() -> None:
     except SystemExit as ended:
         _leave(ended.code)
         raise
+
+
+def main() -> None:
+    """Run what was typed."""
+    try:
+        # Only here, so that Ctrl-C while all of it is loaded, seconds on a Pi, is no traceback.
+        from edge.cli import main as command
+    except KeyboardInterrupt:
+        print("maskgate: stopped", file=sys.stderr)
+        sys.exit(130)
+    command()
 
 
 def _leave(code: object) -> None:

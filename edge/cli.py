@@ -14,7 +14,7 @@ from edge.errors import EXIT_INTERRUPTED
 from edge.journal.command import events
 from edge.modelstore.command import model
 from edge.off_command import off
-from edge.rim import Rim
+from edge.rim import Number, Rim
 from edge.signals import INTERRUPTED, Signals
 
 _EXIT_CODES = """\b
@@ -102,7 +102,7 @@ def main() -> None:
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="S",
     help="Stop after this much of the source's time. The default is not to stop.",
 )

@@ -8,11 +8,9 @@ raises itself, as a ValueError whose message begins with the field's name.
 from __future__ import annotations
 
 import difflib
-import os
 import re
-import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -22,6 +20,7 @@ import msgspec
 
 from edge.config_text import key_text, value_words
 from edge.errors import MaskgateError, UsageError
+from edge.files import regular
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -134,14 +133,8 @@ def one_line(text: str) -> str:
 
 
 def _read(path: Path) -> bytes:
-    def opened(name: str, flags: int) -> int:
-        # A pipe would keep the program waiting for its writer, for ever perhaps.
-        return os.open(name, flags | os.O_NONBLOCK)
-
     try:
-        with open(path, "rb", opener=opened) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise UsageError(one_line(f"{path}: is a pipe or a device; name a file"))
+        with regular(path) as file:
             content = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         advice = "'maskgate config default' prints one to begin with"
@@ -151,8 +144,6 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         reason = error.strerror or error
         raise UsageError(one_line(f"{path}: cannot be read: {reason}")) from None
-    except UsageError:
-        raise
     except ValueError as error:  # a name with a NUL in it
         raise UsageError(one_line(f"{path}: cannot be read: {error}")) from None
     if len(content) > _MOST_BYTES:
@@ -192,6 +183,10 @@ def _section(
                 made = _named(inner, value, where, problems, everywhere)
             if made is not None:
                 given[name] = made
+            continue
+        if any(isinstance(text, str) and "\0" in text for text in _texts(value)):
+            # No path and no name of anything may have one, and C libraries stop reading there.
+            problems.append(f"{where} holds a NUL, \\u0000; allowed: a text without")
             continue
         try:
             given[name] = _plain(wanted, value)
@@ -249,6 +244,13 @@ def _plain(wanted: Any, value: Any) -> Any:
     if isinstance(value, int) and value.bit_length() > _MOST_BITS:
         raise ValueError("beyond all ranges")
     return msgspec.convert(value, wanted)
+
+
+def _texts(value: Any) -> Iterable[Any]:
+    """Return the values in *value* that may be texts."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else (value,)
 
 
 def _unknown(

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+
+def regular(path: str | Path) -> BinaryIO:
+    """Open the regular file at *path* for reading bytes.
+
+    Raises OSError where it cannot be read, and for a pipe or a device, which could keep the
+    reader waiting, or reading, for ever.
+    """
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is a pipe or a device")
+    return file
 
 
 @contextmanager
@@ -14,8 +29,10 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
     """Open a file for bytes that takes the place of *path* when the block ends well.
 
     Until then, and for ever when the block raises, *path* is as it was.  Raises OSError where
-    it cannot be written.
+    it cannot be written, and for a pipe or a device: root would put a file in its place.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is a pipe or a device")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -44,3 +61,7 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NONBLOCK)

@@ -12,6 +12,7 @@ import cv2
 
 import edge
 from edge.alerts.mqtt import MqttOutput
+from edge.alerts.noted import note_outputs
 from edge.alerts.opening import open_outputs
 from edge.alerts.outputs import Output, Outputs
 from edge.alerts.pins import Pins, choose_pins
@@ -111,6 +112,7 @@ class Gatekeeper:
         if options["events"] and self.log is None:
             self.log = EventLog(options["events"])
         pins = choose_pins(pretend=options["no_pins"])
+        note_outputs(config.outputs, os.environ)
         devices = open_outputs(
             config.outputs, pins, max_on_seconds=config.alarm.max_seconds + _PIN_MARGIN
         )

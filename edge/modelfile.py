@@ -26,6 +26,7 @@ from typing import Any, Literal, cast
 
 from edge import __version__
 from edge.errors import ModelError
+from edge.files import regular
 
 Kind = Literal["face-detector", "mask-classifier"]
 
@@ -152,13 +153,14 @@ def parse_model(data: bytes, path: Path, kind: Kind | None = None) -> ModelFile:
 def read_bytes(path: Path) -> bytes:
     """Return the content of a model file, or raise :class:`ModelError` for what cannot be one."""
     try:
-        size = path.stat().st_size if path.is_file() else -1
-        if size > LARGEST_FILE:
-            raise ModelError(
-                f"{path} is {size / 1e6:.0f} MB; a model file has at most "
-                f"{LARGEST_FILE / 1e6:.0f} MB, so this is something else"
-            )
-        data = path.read_bytes()
+        with regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > LARGEST_FILE:
+                raise ModelError(
+                    f"{path} is {size / 1e6:.0f} MB; a model file has at most "
+                    f"{LARGEST_FILE / 1e6:.0f} MB, so this is something else"
+                )
+            data = file.read(LARGEST_FILE)
     except FileNotFoundError:
         raise ModelError(
             f"model file {path} does not exist; check the path, or leave it out to use the "

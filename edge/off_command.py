@@ -21,7 +21,8 @@ Exit codes:
     metavar="FILE",
     envvar="MASKGATE_CONFIG",
     help="The gate's configuration. The default is MASKGATE_CONFIG, and without that a buzzer "
-    "on GPIO 17 and a light on GPIO 27.",
+    "on GPIO 17 and a light on GPIO 27. What the gate noted in $RUNTIME_DIRECTORY, as a service "
+    "does, goes before it.",
 )
 @click.option(
     "--state",
@@ -36,14 +37,18 @@ def off(config: str | None, state: str | None, no_pins: bool) -> None:
     systemd calls this after every end of the service, also one by SIGKILL: a pin keeps its last
     level when the program that drove it is gone.
     """
+    from edge.alerts.noted import noted_outputs
     from edge.alerts.opening import settle
     from edge.alerts.pins import choose_pins
     from edge.config import default_config, read_config
     from edge.gate.policy import GateState
 
-    settings = default_config() if config is None else read_config(config)
+    # What was driven, whatever has become of the configuration since.
+    outputs = noted_outputs(os.environ)
+    if outputs is None:
+        outputs = (default_config() if config is None else read_config(config)).outputs
     left = GateState(state or after(os.environ))
-    for name, level in settle(settings.outputs, choose_pins(pretend=no_pins), left).items():
+    for name, level in settle(outputs, choose_pins(pretend=no_pins), left).items():
         click.echo(f"{name}: {level} ({left.value})")
 
 

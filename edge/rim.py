@@ -100,6 +100,16 @@ class Rim(click.Group):
         return code
 
 
+class Number(click.FloatRange):
+    """A number in a range; not NaN either, which no comparison finds outside of one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value} is no number.", param, ctx)
+        return number
+
+
 def _replace_closed_streams() -> None:
     # Python has None for a stream that was closed before it started, as by `>&-`.
     for name in ("stdout", "stderr"):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.errors import OutputError
+from edge.files import regular
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
@@ -40,6 +41,8 @@ def client_for(
         client.username_pw_set(settings.username, password(settings.password_file))
     if settings.tls:
         try:
+            if settings.ca_file:
+                regular(settings.ca_file).close()
             client.tls_set(ca_certs=settings.ca_file or None)
         except (OSError, ssl.SSLError) as error:
             raise OutputError(
@@ -61,7 +64,7 @@ def password(file: str) -> str | None:
     if not file:
         return None
     try:
-        with Path(file).open(encoding="utf-8") as opened:
+        with io.TextIOWrapper(regular(file), encoding="utf-8") as opened:
             line = opened.readline(_LONGEST_PASSWORD).rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge.rim import Number
+
 if TYPE_CHECKING:
     from edge.bench.session import Session
     from edge.errors import MaskgateError
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--minutes",
-    type=click.FloatRange(0, 24 * 60),
+    type=Number(0, 24 * 60),
     default=0,
     metavar="N",
     help="Then run the loop for so many minutes, 0 to 1440, to see whether heat slows the board "
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     "--pin",
     type=click.IntRange(2, 27),
     metavar="N",
-    help="Switch this GPIO for real, by its BCM number, 0 to 27, to time it. What is connected "
+    help="Switch this GPIO for real, by its BCM number, 2 to 27, to time it. What is connected "
     "to it goes on and off. The default is gpiozero's mock pin.",
 )
 @click.option(

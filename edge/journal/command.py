@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+# What SQLite counts with.
+_MOST = 2**63 - 1
 _EXIT_CODES = """\b
 Exit codes:
   0    done, also when nothing was found
@@ -63,14 +65,14 @@ Exit codes:
 )
 @click.option(
     "--person",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, _MOST),
     metavar="N",
     help="Only this person; numbers begin anew with each start and reload. "
     "The default is everyone.",
 )
 @click.option(
     "--last",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, _MOST),
     metavar="N",
     help="Only the newest N. The default is 50, and all with --since, --until, --day, --csv or "
     "--json.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import grp
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from edge.errors import OutputError
+from edge.files import regular
 from edge.journal.rows import milliseconds, moment
 from edge.journal.schema import SELECT, check_ours
 
@@ -202,7 +202,7 @@ def _not_before(at: datetime) -> int:
 def _connected(file: Path) -> sqlite3.Connection:
     try:
         # Opened for reading first, because SQLite does not say why it cannot open a file.
-        os.close(os.open(file, os.O_RDONLY))
+        regular(file).close()
     except FileNotFoundError:
         raise OutputError(
             f"there is no journal {file}; the service begins one when it starts. "

@@ -7,7 +7,7 @@ where the clocks change.
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import MAXYEAR, date, datetime, timedelta, timezone, tzinfo
 from datetime import time as clock_time
 
 from edge.errors import UsageError
@@ -27,7 +27,8 @@ def parse_day(text: str, now: datetime, zone: tzinfo | None) -> date:
     Raises UsageError for anything else.
     """
     day = _day(text.strip().lower(), now.astimezone(zone).date())
-    if day is None:
+    # At either end of what Python calls dates a midnight is beyond it, here or in UTC.
+    if day is None or not 1 < day.year < MAXYEAR:
         raise UsageError(
             f"{text!r} is no day; allowed: a date such as 2024-01-31, today or yesterday"
         )

@@ -23,7 +23,7 @@ from edge.modelstore.install import install as install_file
 from edge.modelstore.settings import UpdateSettings
 from edge.modelstore.state import KINDS, State, words_of
 from edge.modelstore.status import exit_code, status_line, status_values
-from edge.modelstore.store import Store
+from edge.modelstore.store import Store, Unfinished
 from edge.modelstore.trialrun import Passed, run_trial
 
 USUAL_CONFIG = Path("/etc/maskgate/gate.toml")
@@ -73,6 +73,8 @@ def install(
             store, Path(os.path.realpath(file)), shown, settings, released, trial,
             Permissions(older=allow_downgrade, again=again),
         )
+    except Unfinished as error:
+        raise ModelError(f"{error}; install it again when that has ended") from None
     except ModelError as error:
         refused(store, shown, str(error))
         raise

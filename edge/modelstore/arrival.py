@@ -96,7 +96,11 @@ class Inbox:
                         break
                     if not is_wanted(entry.name):
                         continue
-                    about = entry.stat(follow_symlinks=False)
+                    try:
+                        about = entry.stat(follow_symlinks=False)
+                    except OSError:
+                        # Gone by now; those after it in the list are still there.
+                        continue
                     if stat.S_ISDIR(about.st_mode):
                         continue
                     looks = f"{about.st_size}-{about.st_mtime_ns}"

@@ -9,6 +9,7 @@ import click
 
 from edge.modelstore.state import KINDS
 from edge.modelstore.status import EXIT_PENDING, EXIT_ROLLED_BACK
+from edge.rim import Number
 
 _EXIT_CODES = f"""\b
 Exit codes:
@@ -124,7 +125,7 @@ def pin(**options: Any) -> None:
 @_where
 @_json
 @click.option(
-    "--wait", type=click.FloatRange(0, 86_400), default=0, metavar="S",
+    "--wait", type=Number(0, 86_400), default=0, metavar="S",
     help="Wait up to so many seconds for the end of probation, 0 to 86400. The default is 0.",
 )
 def status(**options: Any) -> int:

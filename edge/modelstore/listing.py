@@ -82,7 +82,7 @@ def card_text(model: ModelFile, key: str) -> str:
          f"{test.inputs} pictures, {test.tolerance:g} steps tolerated"),
         ("signed by", f"{key}; `maskgate model verify` checks it" if key else "nobody"),
     ]
-    lines = [f"{name:<15} {value}" for name, value in rows if value]
+    lines = [f"{name:<15} {_printable(value)}" for name, value in rows if value]
     for title, tree in (("measured", card.metrics), ("made from", card.provenance)):
         found = _leaves(tree)
         if found:
@@ -99,8 +99,13 @@ def _leaves(tree: object, name: str = "") -> list[tuple[str, str]]:
     if isinstance(tree, list) and any(isinstance(item, (dict, list)) for item in tree):
         return [(name, f"{len(tree)} entries")]
     text = f"{tree:.4g}" if isinstance(tree, float) else " ".join(str(tree).split())
-    text = "".join(c if c.isprintable() else "?" for c in text)
+    name, text = _printable(name), _printable(text)
     return [(name, text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "...")]
+
+
+def _printable(text: str) -> str:
+    # Whoever wrote the file must not steer the terminal of who looks at it.
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _of(state: State, kind: Kind) -> list[Known]:

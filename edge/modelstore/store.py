@@ -282,10 +282,12 @@ class Store:
             handle = os.open(source, flags)
         except OSError as error:
             raise ModelError(f"cannot read {shown}: {error.strerror or error}") from error
+        before = os.fstat(handle)
+        if not stat.S_ISREG(before.st_mode):
+            # Python opens no file object on a folder.
+            os.close(handle)
+            raise ModelError(f"{shown} is no regular file; copy the model file itself")
         with os.fdopen(handle, "rb") as stream:
-            before = os.fstat(stream.fileno())
-            if not stat.S_ISREG(before.st_mode):
-                raise ModelError(f"{shown} is no regular file; copy the model file itself")
             if before.st_size > LARGEST_FILE:
                 raise ModelError(
                     f"{shown} is {before.st_size / 1e6:.0f} MB; a model file has at most "

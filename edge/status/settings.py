@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from edge.errors import OutputError, UsageError
+from edge.files import regular
 
 # Below 1024 a port takes rights that the service does not have.
 _PORTS = (1024, 65535)
@@ -98,7 +99,7 @@ def read_token(file: str) -> str | None:
     if not file:
         return None
     try:
-        with Path(file).open(encoding="utf-8") as opened:
+        with io.TextIOWrapper(regular(file), encoding="utf-8") as opened:
             token = opened.readline(_LONGEST_LINE).strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"

@@ -134,6 +134,7 @@ def test_a_benchmark_compared_with_itself_is_the_same(quick):
     [
         (["--compare", "none.json", "none.json"], 2, "none.json cannot be read"),
         (["--minutes", "-1"], 2, "--minutes"),
+        (["--minutes", "nan"], 2, "nan is no number"),
         (["--pin", "99"], 2, "--pin"),
         (["--camera", "nonsense://0"], 2, "nonsense"),
         (["--camera", "none.mp4", "--quick"], 3, "none.mp4"),

@@ -121,6 +121,7 @@ def test_pictures_of_a_folder_are_judged_each_by_itself(invoke, painted, tmp_pat
         (["--source", "warp:9"], 2, "'warp' is not known; allowed"),
         (["--sauce", "x"], 2, "No such option"),
         (["--threads", "99"], 2, "99"),
+        (["--seconds", "nan"], 2, "nan is no number"),
         (["--led-pin", "17"], 2, "both on GPIO 17"),
         (["--record", "out.gif"], 2, "out.gif"),
         (["--events", "absent/events.jsonl"], 5, "absent/events.jsonl"),

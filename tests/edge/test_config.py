@@ -109,6 +109,8 @@ def test_files_of_other_editors_are_read(written, start):
         ('pictures.show = "all"', "pictures.show is 'all'; allowed: face or frame"),
         ("pictures.verdicts = [1]", "pictures.verdicts is a list; allowed: a list [...] of which"),
         ('updates.keys = ["x"]', "updates"),
+        ('updates.folder = "a\\u0000b"', "updates.folder holds a NUL, \\u0000; allowed: a text"),
+        ('updates.keys = ["\\u0000"]', "updates.keys holds a NUL"),
         ("a = 1\nb = [1,\n", "is not TOML: Invalid value (at the end, line 3)"),
         ("a = 1\nb = = 2", "is not TOML: Invalid value (at line 2, column 5)"),
         ("[alarm]\n[alarm]", "is not TOML: Cannot declare ('alarm',) twice (at line 2, column 7)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -190,6 +191,10 @@ def test_an_empty_journal_is_said_and_is_no_error(tmp_path) -> None:
         (["--plot", "day.pdf"], ".svg or .png"),
         (["--verdict", "naked"], "'naked' is not one of"),
         (["--last", "0"], "--last"),
+        (["--last", str(2**63)], "--last"),
+        (["--person", str(2**63)], "--person"),
+        (["--day", "0001-01-01"], "is no day; allowed"),
+        (["--day", "9999-12-31", "--plot"], "is no day; allowed"),
     ],
 )
 def test_options_that_are_not_allowed_are_refused_in_a_line(file, args, words) -> None:
@@ -203,6 +208,20 @@ def test_a_missing_journal_is_told_with_what_to_do(tmp_path, monkeypatch) -> Non
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     assert f"{tmp_path}/state/journal.db" in refused()[1]
     assert file_to_read({}) == Path("/var/lib/maskgate/journal.db")
+
+
+def test_a_pipe_is_no_journal_and_nobody_waits_for_its_writer(tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    code, line = refused("--journal", tmp_path / "pipe")
+    assert code == 5 and "pipe or a device" in line
+
+
+def test_a_table_never_takes_the_place_of_a_pipe_or_a_device(file, tmp_path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    code, line = refused("--journal", file, "--csv", pipe)
+    assert code == 5 and "pipe or a device" in line
+    assert pipe.is_fifo()
 
 
 def test_a_file_that_cannot_be_written_is_told(file, tmp_path) -> None:

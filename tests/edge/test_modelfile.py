@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,12 @@ def test_a_file_that_is_no_model_is_refused(
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     assert "cannot read" in refusal(tmp_path / "models", None)
+
+
+def test_a_pipe_and_a_device_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "pipe or a device" in refusal(tmp_path / "pipe", None)
+    assert "pipe or a device" in refusal(Path("/dev/zero"), None)
 
 
 def test_a_video_is_not_read_into_memory(tmp_path: Path) -> None:

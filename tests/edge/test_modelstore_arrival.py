@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -113,6 +116,29 @@ def test_folders_are_passed_over_and_many_files_come_in_turns(tmp_path: Path) ->
     for arrival in first:
         inbox.done(arrival)
     assert len(inbox.poll(2)) == 4
+
+
+def test_a_file_that_vanishes_does_not_hide_those_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "new.tflite").write_bytes(b"x")
+    inbox = Inbox(tmp_path, settle=1)
+    inbox.poll(0)
+    (arrival,) = inbox.poll(1)
+    inbox.done(arrival)
+    scandir = os.scandir
+
+    @contextmanager
+    def one_is_gone(folder: Path) -> Iterator[list[object]]:
+        def stat(*, follow_symlinks: bool) -> os.stat_result:
+            raise FileNotFoundError
+
+        with scandir(folder) as entries:
+            yield [SimpleNamespace(name="gone.tflite", path="gone.tflite", stat=stat), *entries]
+
+    (tmp_path / "other.tflite").write_bytes(b"x")
+    monkeypatch.setattr(os, "scandir", one_is_gone)
+    assert names(inbox, 2) == [] and names(inbox, 3) == ["other.tflite"]
 
 
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:

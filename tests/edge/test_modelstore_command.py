@@ -137,6 +137,8 @@ def test_a_card_is_shown_for_people_and_for_programs() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
+        (["install", "."], EXIT_MODEL, "is no regular file"),
+        (["status", "--wait", "nan"], EXIT_USAGE, "nan is no number"),
         (["install", "/none.tflite"], EXIT_MODEL, "cannot read none.tflite: No such file"),
         (["show", "/none.tflite"], EXIT_MODEL, "does not exist"),
         (["rollback", DETECTOR], EXIT_USAGE, "none before it to go back to"),
@@ -167,3 +169,26 @@ def test_pinning_keeps_copies_out_and_is_taken_back(gate: list[object], new: Pat
     assert refused.exit_code == EXIT_MODEL and "--off" in refused.stderr
     assert "no longer pinned" in maskgate("pin", DETECTOR, "--off", *gate).output
     assert maskgate("install", new, *gate).exit_code == 0
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused_in_a_line(
+    tmp_path: Path, gate: list[object], new: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replaced_meanwhile(step: str) -> None:
+        if step == "copying":
+            new.write_bytes(b"another")
+
+    def store(root: Path) -> Store:
+        return Store(root, step=replaced_meanwhile)
+
+    monkeypatch.setattr("edge.modelstore.actions.Store", store)
+    refused = maskgate("install", new, *gate)
+    assert refused.exit_code == EXIT_MODEL and len(refused.stderr.splitlines()) == 1
+    assert "still being copied; install it again" in refused.stderr
+    assert list((tmp_path / "models" / "store").iterdir()) == []
+
+
+def test_what_a_card_says_does_not_steer_the_terminal(new: Path) -> None:
+    new.write_bytes(make(DETECTOR, change=lambda card: card.update(name="a\n\x1b[31mb")))
+    shown = maskgate("show", new)
+    assert shown.exit_code == 0 and "name            a??[31mb" in shown.output

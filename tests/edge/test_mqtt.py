@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import fields, replace
 from datetime import date, datetime, timedelta, timezone
 from itertools import pairwise
@@ -193,6 +194,15 @@ def test_a_password_file_that_holds_none_is_named(tmp_path, content):
         file.write_bytes(content)
     with pytest.raises(OutputError, match=r"password_file .*password"):
         password(str(file))
+
+
+def test_nobody_waits_for_who_would_write_into_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="pipe or a device"):
+        password(str(tmp_path / "pipe"))
+    settings = MqttSettings(host="127.0.0.1", tls=True, ca_file=str(tmp_path / "pipe"))
+    with pytest.raises(OutputError, match="pipe or a device"):
+        MqttOutput(settings, print)
 
 
 def test_files_that_cannot_be_used_are_told_before_anything_is_connected(tmp_path):

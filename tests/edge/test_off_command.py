@@ -44,6 +44,31 @@ def test_each_output_is_left_as_configured(tmp_path, monkeypatch, result, door):
     assert done.stdout.splitlines() == [f"door: {door} ({state})", f"light: off ({state})"]
 
 
+def test_what_was_driven_is_left_whatever_the_configuration_says_by_now(tmp_path, monkeypatch):
+    config = tmp_path / "gate.toml"
+    config.write_text(CONFIG)
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    run = ["run", "--no-pins", "--quiet", "--max-frames", "1", "--config", str(config)]
+    assert CliRunner().invoke(main, run).exit_code == 0
+    monkeypatch.setenv("SERVICE_RESULT", "signal")
+    for mistake in ("[camera", "[outputs.door]\nkind = 'relay'\npins = [5]\n"):
+        config.write_text(mistake)
+        done = CliRunner().invoke(main, ["off", "--no-pins", "--config", str(config)])
+        assert done.exit_code == 0, done.output
+        assert done.stdout.splitlines() == ["door: on (crash)", "light: off (crash)"]
+
+
+@pytest.mark.parametrize("note", [None, b"", b"{", b"[1]", b'{"a": {"kind": "led", "pins": [99]}}'])
+def test_a_note_that_cannot_be_used_leaves_it_to_the_configuration(tmp_path, monkeypatch, note):
+    config = tmp_path / "gate.toml"
+    config.write_text(CONFIG)
+    if note is not None:
+        (tmp_path / "outputs.json").write_bytes(note)
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    done = CliRunner().invoke(main, ["off", "--no-pins", "--config", str(config)])
+    assert done.exit_code == 0 and done.stdout.startswith("door: off (shutdown)")
+
+
 def test_a_broken_configuration_is_one_line(tmp_path):
     config = tmp_path / "gate.toml"
     config.write_text("[outputs.x]\nkind = 'siren'\npins = [5]\n")

@@ -23,6 +23,25 @@ program.program()
 """
 
 
+def test_ctrl_c_while_the_program_is_loaded_is_one_line():
+    loading = """
+import builtins
+import edge.__main__ as program
+load = builtins.__import__
+def pressed(name, *rest):
+    if name == "edge.cli":
+        raise KeyboardInterrupt
+    return load(name, *rest)
+builtins.__import__ = pressed
+program.program()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", loading], cwd=ROOT, capture_output=True, text=True, timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "maskgate: stopped\n")
+
+
 @pytest.mark.parametrize(("wait", "code"), [(60, 0), (60, 5), (0, 3), (60, None)])
 def test_a_thread_that_hangs_does_not_change_the_exit_code(wait, code):
     done = subprocess.run(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from edge.errors import OutputError, UsageError
@@ -71,3 +73,9 @@ def test_what_is_no_token_is_told_in_one_line(tmp_path, text):
 def test_a_token_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(OutputError, match="cannot be read"):
         read_token(str(tmp_path / "none"))
+
+
+def test_nobody_waits_for_who_would_write_a_token_into_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="pipe or a device"):
+        read_token(str(tmp_path / "pipe"))

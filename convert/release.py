@@ -87,7 +87,7 @@ def release(
             )
         metrics = {**card.metrics, "parity": {**parity.as_dict(), "forced": forced}}
         card = dataclasses.replace(card, metrics=metrics)
-        content = assemble(network, card, _described(network), labelled)
+        content = assemble(network, card, described(network), labelled)
         with tempfile.TemporaryDirectory() as folder:
             trial = Path(folder) / to.model.name
             trial.write_bytes(content)
@@ -103,7 +103,8 @@ def release(
     return model
 
 
-def _described(network: bytes) -> Mapping[str, str]:
+def described(network: bytes) -> Mapping[str, str]:
+    """Return what each output of *network* means, by its name, in words for other tools."""
     meanings = {
         "logits": "one logit per label; softmax after division by the card's temperature",
         "score": "face logit per cell of {} pixels",

@@ -20,32 +20,35 @@ SHARED = (
 )
 # The studio shows the device's own decision, its drawing and its built-in scene.
 SHOWN = ("edge.camera.demo", "edge.camera.portrait", "edge.gate", "edge.report.overlay")
+# It releases a model with what wrote it, and signs it as a gate wants it.
+RELEASING = ("convert.cardtext", "convert.modelwriter", "convert.release", "edge.modelstore.keys")
 # The readers of data sets, and the layer that a detector's .keras file is built of.
 TAUGHT = ("train.data", "train.detector.network")
 ALLOWED = {
     "edge": ("edge",),
     "train": ("train", *SHARED),
-    "train/studio": ("train", *SHARED, *SHOWN),
+    "train/studio": ("train", *SHARED, *SHOWN, *RELEASING),
     "convert": ("convert", *SHARED, *TAUGHT),
     "edge/vision": ("edge.vision", "edge.errors", "edge.modelfile", "edge.quiet"),
     "edge/camera": ("edge.camera", "edge.errors", "edge.quiet", "edge.vision"),
     "edge/gate": ("edge.gate", "edge.errors", "edge.vision.geometry"),
     # A broker is told of people, and which version tells it.
     "edge/alerts": (
-        "edge.__version__", "edge.alerts", "edge.errors", "edge.gate.policy", "edge.report.events",
+        "edge.__version__", "edge.alerts", "edge.errors", "edge.files", "edge.gate.policy",
+        "edge.report.events",
     ),
     "edge/board": ("edge.board",),
     # It tells what the loop does, in the words that a broker is told too.
     "edge/status": (
-        "edge.__version__", "edge.alerts.board", "edge.camera", "edge.errors", "edge.gate",
-        "edge.journal.evidence", "edge.report.events", "edge.service", "edge.status",
+        "edge.__version__", "edge.alerts.board", "edge.camera", "edge.errors", "edge.files",
+        "edge.gate", "edge.journal.evidence", "edge.report.events", "edge.service", "edge.status",
         "edge.vision.crop", "edge.watch",
     ),
     "edge/journal": (
         "edge.config.read_config", "edge.errors", "edge.files", "edge.journal",
         "edge.report.events", "edge.vision.crop",
     ),
-    "edge/modelfile.py": ("edge.__version__", "edge.errors"),
+    "edge/modelfile.py": ("edge.__version__", "edge.errors", "edge.files"),
     "edge/errors.py": (),
 }
 WIDER = ("train/studio",)

@@ -187,7 +187,8 @@ class Browser:
         self.driver.quit()
 
     def _field(self, label: str) -> Any:
-        return self.driver.find_element("css selector", f'input[aria-label*="{label}"]')
+        places = ", ".join(f'{kind}[aria-label*="{label}"]' for kind in ("input", "textarea"))
+        return self.driver.find_element("css selector", places)
 
     def _once(self, action: Callable[[], Any]) -> Any:
         """Return what *action* does once the page is ready for it: it is drawn anew at times."""

@@ -1,4 +1,4 @@
-"""The studio in a real browser: a picture judged, a training watched, two runs compared."""
+"""The studio in a real browser: a picture judged, a training watched, compared, promoted."""
 
 from __future__ import annotations
 
@@ -8,13 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge.model_files import CLASSIFIER, feed_of, make, settings_of
+from edge.errors import ModelError
+from edge.modelfile import Kind
+from edge.modelstore.install import install
+from edge.modelstore.keys import key_id, make_key
+from edge.modelstore.settings import UpdateSettings
+from edge.modelstore.store import Store
+from edge.modelstore.trialrun import Passed, run_trial
+from tests.edge.model_files import (
+    CLASSIFIER,
+    feed_of,
+    make,
+    released,
+    released_version,
+    settings_of,
+)
 from tests.train.making import face_rows, write_csv
 from tests.train.studio_site import Browser, encoded, eventually, portrait, serving
 from tests.train.test_studio_bad_input import png_bomb
 from train.studio.forms import ClassifierForm, classifier_command
 from train.studio.jobs import read_job, start_job, stop_job
 from train.studio.relabel import read_rows
+from train.studio.releases import Release, list_releases
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINING = 170.0
@@ -23,10 +38,12 @@ TRAINING = 170.0
 
 @dataclass(frozen=True)
 class Site:
-    """A studio that is served, its *address*, and where its things lie."""
+    """A studio that is served, its *address*, where its things lie, and its public *key*."""
 
     address: str
     folder: Path
+
+    key: str
 
     @property
     def runs(self) -> Path:
@@ -51,16 +68,17 @@ def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
     write_csv(data / "val.csv", face_rows(data, 12, first=100))
     (folder / "gate" / "incoming").mkdir(parents=True)
     (folder / "gates.toml").write_text(f"[gates.door]\nmodels = '{folder / 'gate'}'\n")
-    runs = folder / "runs"
+    runs, key = folder / "runs", make_key(folder / "release-key")
     form = ClassifierForm(
         data, epochs=1, batch_size=12, seed=1, alpha=0.35, input_size=32, backbone="none"
     )
     command = classifier_command(form, runs / "before", None)
     start_job(runs, "before", "classifier", command, cwd=ROOT, epochs=1)
     with serving(
-        folder, "--runs", "runs", "--data", "sets", "--gates", "gates.toml"
+        folder, "--runs", "runs", "--data", "sets", "--gates", "gates.toml", "--tracking", "none",
+        "--signing-key", "release-key",
     ) as address:
-        yield Site(address, folder)
+        yield Site(address, folder, key)
     for run in runs.iterdir():
         stop_job(run, patience=0.5)
 
@@ -144,7 +162,30 @@ def test_a_model_is_sent_to_a_gate_that_takes_it_in(site: Site, browser: Browser
     feed.close()
 
 
-def test_a_training_is_started_watched_converted_and_compared(site: Site, browser: Browser) -> None:
+def test_a_training_is_started_watched_converted_compared_and_promoted(
+    site: Site, browser: Browser, tmp_path: Path
+) -> None:
+    _train(site, browser)
+    _convert(site, browser)
+    _compare(site, browser)
+    release = _promote(site, browser)
+    browser.open(f"{site.address}/gates", "Bring a model to the gates")
+    # In front of what was only converted.
+    browser.sees(f"release: {release.title}")
+    settings = UpdateSettings(folder=str(tmp_path), keys=(site.key,))
+
+    def trial(path: Path, kind: Kind, running: Path | None, shown: str) -> Passed:
+        return run_trial(path, kind, running, shown, settings)
+
+    store = Store(tmp_path)
+    done = install(store, release.model, "new.tflite", settings, released(), trial)
+    assert done.changed and done.model.key == key_id(site.key)
+    unsigned = site.runs / "by-form-int8" / release.model.name
+    with pytest.raises(ModelError, match="is not signed"):
+        install(store, unsigned, "new.tflite", settings, released(), trial)
+
+
+def _train(site: Site, browser: Browser) -> None:
     browser.open(f"{site.address}/runs?run=before", "before")
     browser.click("Train")
     browser.sees("Faces a step")
@@ -164,6 +205,9 @@ def test_a_training_is_started_watched_converted_and_compared(site: Site, browse
     for name in ("by-form", "before"):
         eventually(lambda name=name: _state(site.runs / name) == "done", TRAINING)
         assert (site.runs / name / "model.keras").is_file()
+
+
+def _convert(site: Site, browser: Browser) -> None:
     browser.click("Convert")
     browser.choose("Trained network", "by-form")
     browser.fill("Name of the run", "by-form-int8")
@@ -172,12 +216,31 @@ def test_a_training_is_started_watched_converted_and_compared(site: Site, browse
     browser.click("Start")
     browser.sees("mask-classifier.int8.tflite (", TRAINING)
     eventually(lambda: _state(site.runs / "by-form-int8") == "done", TRAINING)
+
+
+def _compare(site: Site, browser: Browser) -> None:
     browser.open(f"{site.address}/compare", "First")
     browser.choose("First", "before")
     browser.choose("Second", "by-form")
     browser.sees("Same data")
     browser.sees("settings differ")
     browser.sees("all three classes, accuracy")
+
+
+def _promote(site: Site, browser: Browser) -> Release:
+    browser.open(f"{site.address}/runs?run=by-form-int8", "Promote to a release")
+    browser.sees("It will be signed")
+    browser.fill("Sources and known weaknesses", "Two steps of cartoons.")
+    browser.click("Promote")
+    job = site.runs / f"promote-mask-classifier-{released_version(CLASSIFIER) + 1}-1"
+    eventually(lambda: _state(job) == "done", TRAINING)
+    browser.open(f"{site.address}/runs", "promote-mask-classifier")
+    browser.click("Releases")
+    browser.sees(f"signed by {key_id(site.key)}")
+    browser.sees("Two steps of cartoons.")
+    (release,) = list_releases(site.runs)
+    browser.sees(release.facts.sha256)
+    return release
 
 
 def _state(run: Path) -> str:

@@ -237,6 +237,11 @@ def test_no_status_breaks_the_judgement_of_it(value: Any) -> None:
         ("[gates.door]\nmodels = '/m'\nssh = 'a b'", "user@host is allowed"),
         ("[gates.'a/b']\nmodels = '/m'", "letters, digits"),
         ("[gates.door]\nmodel = '/m'", "model"),
+        ("[gates.door]\nssh = 'pi@door'", "neither models nor page"),
+        ("[gates.door]\npage = 'http://door'\nssh = 'pi@door'", "ssh and incoming belong"),
+        ("[gates.door]\nmodels = '/m'\ntoken_file = '/t'", "token_file belongs"),
+        ("[gates.door]\npage = 'http://door'\ntoken_file = 't'", "a path beginning with / is"),
+        ("[gates.door]\npage = 'door.local'", "gates.door.page is 'door.local'"),
         ("[broker]\nport = 'x'", "port"),
         ("[", "gates.toml"),
     ],
@@ -265,6 +270,23 @@ def test_the_file_of_gates_is_read(tmp_path: Path) -> None:
     assert order_of(list(fleet.gates), "back") == ["back", "door"]
     with pytest.raises(UsageError, match="'x' is no gate"):
         order_of(list(fleet.gates), "x")
+
+
+def test_a_gate_with_a_page_alone_is_looked_at_and_gets_no_models(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from train.studio.rollout import main
+
+    path, model_path = tmp_path / "gates.toml", tmp_path / "m.tflite"
+    path.write_text("[gates.door]\npage = 'http://d:8070'\n[gates.back]\nmodels = '/n'\n")
+    model_path.write_bytes(make(CLASSIFIER, 5))
+    fleet = read_fleet(path)
+    assert list(fleet.takers) == ["back"] and list(fleet.pages) == ["door"]
+    result = CliRunner().invoke(main, [
+        "start", "--gates", str(path), "--model", str(model_path), "--first", "back",
+        "--to", "back", "--to", "door",
+    ])
+    assert result.exit_code != 0 and "no gate door with a folder of models" in result.output
 
 
 @pytest.mark.parametrize(

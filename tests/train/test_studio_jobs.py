@@ -189,6 +189,12 @@ def test_a_name_that_is_no_folder_of_its_own_is_refused(program: Path, name: str
         start(program, "fine", name)
 
 
+@pytest.mark.parametrize("name", ["releases", "mlflow"])
+def test_folders_beside_the_runs_are_no_runs(program: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="the name of another folder"):
+        start(program, "fine", name)
+
+
 def test_a_run_is_not_written_over_another(program: Path) -> None:
     ended(start(program, "fine"))
     with pytest.raises(UsageError, match="a run run already"):

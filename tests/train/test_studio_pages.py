@@ -6,18 +6,21 @@ import importlib
 import json
 import os
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import cv2
 import pytest
 
-from tests.edge.model_files import CLASSIFIER, make
+from edge.modelfile import read_model
+from tests.edge.model_files import CLASSIFIER, make, released_version
 from tests.train.making import face_rows, write_csv
 from tests.train.studio_site import encoded, eventually, portrait
 from tests.train.test_studio_bad_input import clip_of, png_bomb
 from tests.train.test_studio_runs import METRICS, changed, run_in
 from train.studio.jobs import read_job, stop_job
+from train.studio.promote import Wish, promote
 from train.studio.relabel import read_rows
 from train.studio.settings import VARIABLE, StudioSettings, settings_text
 
@@ -31,17 +34,19 @@ def _page(name: str) -> None:
     importlib.import_module(f"train.studio.views.{name}").page()
 
 
+def opened_page(monkeypatch: pytest.MonkeyPatch, page: str, **given: Any) -> Any:
+    """Return *page*, opened with the settings *given*."""
+    monkeypatch.setenv(VARIABLE, settings_text(StudioSettings(**given)))
+    return testing.AppTest.from_function(_page, args=(page,), default_timeout=60).run()
+
+
 @pytest.fixture
 def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Return a function that opens a page with settings; its runs lie in ``runs``."""
 
     def opened(page: str, **given: Any) -> Any:
-        settings = StudioSettings(**{
-            "runs": str(tmp_path / "runs"), "corrections": str(tmp_path / "own.csv"), **given
-        })
-        monkeypatch.setenv(VARIABLE, settings_text(settings))
-        app = testing.AppTest.from_function(_page, args=(page,), default_timeout=60)
-        return app.run()
+        own = {"runs": str(tmp_path / "runs"), "corrections": str(tmp_path / "own.csv")}
+        return opened_page(monkeypatch, page, **{**own, **given})
 
     return opened
 
@@ -201,6 +206,84 @@ def test_a_run_shows_its_results_and_its_log(studio: Open, tmp_path: Path) -> No
     assert app.code[0].value == "epoch 1"
 
 
+def test_a_converted_run_is_promoted_and_listed(studio: Open, tmp_path: Path) -> None:
+    pytest.importorskip("flatbuffers", reason="flatbuffers is not installed")
+    runs = tmp_path / "runs"
+    (run_in(runs / "converted", METRICS) / "new.tflite").write_bytes(make(CLASSIFIER, 50))
+    least = released_version(CLASSIFIER) + 1
+    app = studio("runs")
+    assert "It will not be signed" in words(app) and "says version 50" in words(app)
+    version = next(n for n in app.number_input if n.label.startswith("Version"))
+    assert (version.value, version.min) == (least, least)
+    app.text_area[0].set_value("Weak in <b>fog</b>.")
+    next(b for b in app.button if b.label == "Promote").click().run()
+    job = runs / f"promote-mask-classifier-{least}-1"
+    eventually(lambda: (found := read_job(job)) is not None and found.state == "done")
+    app = studio("runs")
+    app.button_group(key="runs_view").set_value("releases").run()
+    text = words(app)
+    assert f"mask-classifier {least}" in text and "not signed" in text and "converted" in text
+    assert "\\<b\\>fog" in text
+    card = next((runs / "releases").glob("*/*.md")).read_text()
+    assert "Weak in <b>fog</b>." in card
+
+
+def test_a_version_that_was_released_meanwhile_is_refused_in_words(
+    studio: Open, tmp_path: Path
+) -> None:
+    pytest.importorskip("flatbuffers", reason="flatbuffers is not installed")
+    runs, least = tmp_path / "runs", released_version(CLASSIFIER) + 1
+    (run_in(runs / "converted", METRICS) / "new.tflite").write_bytes(make(CLASSIFIER, 50))
+    app = studio("runs")
+    model = read_model(runs / "converted" / "new.tflite")
+    promote(runs, Wish(model, least), datetime.now(timezone.utc))
+    # The form was drawn before; it is sent as it was.
+    next(b for b in app.button if b.label == "Promote").click().run()
+    assert f"Released already as mask-classifier {least}" in words(app)
+    assert f"{least} was released meanwhile" in app.error[0].value.replace("\\", "")
+    assert not list(runs.glob("promote-*"))
+
+
+def test_releases_can_be_tried_and_sent(studio: Open, tmp_path: Path) -> None:
+    pytest.importorskip("flatbuffers", reason="flatbuffers is not installed")
+    runs, gate = tmp_path / "runs", tmp_path / "gate"
+    (run_in(runs / "converted", METRICS) / "new.tflite").write_bytes(make(CLASSIFIER, 50))
+    model = read_model(runs / "converted" / "new.tflite")
+    release = promote(runs, Wish(model, 60), datetime.now(timezone.utc))
+    (gate / "incoming").mkdir(parents=True)
+    path = tmp_path / "gates.toml"
+    path.write_text(f"[gates.door]\nmodels = '{gate}'\n")
+    app = studio("gates", gates=str(path))
+    # The newest release comes first.
+    app.button(key="send").click().run()
+    (sent,) = (gate / "incoming").iterdir()
+    assert sent.read_bytes() == release.model.read_bytes()
+    app = studio("look")
+    app.session_state["classifier"] = "release: mask-classifier 60"
+    app.file_uploader[0].set_value(("me.jpg", encoded(portrait()), "image/jpeg"))
+    assert "No mask" in words(app.run())
+    box = next(b for b in app.selectbox if b.label == "Mask classifier")
+    assert box.value == "release: mask-classifier 60"
+
+
+def test_a_release_that_was_tampered_with_is_marked_and_not_offered(
+    studio: Open, tmp_path: Path
+) -> None:
+    pytest.importorskip("flatbuffers", reason="flatbuffers is not installed")
+    runs = tmp_path / "runs"
+    (run_in(runs / "converted", METRICS) / "new.tflite").write_bytes(make(CLASSIFIER, 50))
+    model = read_model(runs / "converted" / "new.tflite")
+    release = promote(runs, Wish(model, 60), datetime.now(timezone.utc))
+    release.model.write_bytes(make(CLASSIFIER, 61))
+    app = studio("runs")
+    app.button_group(key="runs_view").set_value("releases").run()
+    assert "its model file was changed after the release" in words(app)
+    path = tmp_path / "gates.toml"
+    path.write_text(f"[gates.door]\nmodels = '{tmp_path}'\n")
+    app = studio("gates", gates=str(path))
+    assert [o for b in app.selectbox for o in b.options if "release" in o] == []
+
+
 def test_gates_show_their_models_and_a_model_is_sent(studio: Open, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     (gate / "incoming").mkdir(parents=True)
@@ -243,7 +326,8 @@ def test_no_page_imports_a_training_library(tmp_path: Path) -> None:
     import sys
 
     code = (
-        "import sys; sys.modules.update(dict.fromkeys(('tensorflow', 'keras', 'torch', 'jax')));"
+        "import sys; sys.modules.update(dict.fromkeys(('tensorflow', 'keras', 'torch', 'jax',"
+        "'flatbuffers', 'mlflow', 'sqlalchemy')));"
         "import train.studio.app"
     )
     done = subprocess.run(

@@ -14,6 +14,7 @@ from train.cli import main as train_main
 from train.studio import forms
 from train.studio.forms import ClassifierForm, DetectorForm
 from train.studio.jobs import Job, write_job
+from train.studio.promote import main as promote_main
 from train.studio.runs import (
     Difference,
     better,
@@ -133,16 +134,21 @@ def test_a_metric_with_an_interval_is_one_leaf() -> None:
         forms.convert_command("detector", Path("r"), Path("d"), Path("o"), None, False),
         forms.evaluate_command("detector", Path("m"), Path("d"), "val", 0, Path("o")),
         forms.evaluate_command("classifier", Path("m"), Path("d"), "test", 9, Path("o")),
+        forms.promote_command(Path("m"), Path("d"), 4, Path("n"), Path("e"), "/key"),
+        forms.promote_command(Path("m"), Path("d"), 4, Path("n"), None, ""),
     ],
 )
 def test_what_a_form_says_is_a_command_line_that_exists(command: tuple[str, ...]) -> None:
-    group: Any = {"train": train_main, "convert": convert_main}[command[0]]
+    group: Any = {
+        "train": train_main, "convert": convert_main, "train.studio.promote": promote_main,
+    }[command[0]]
     words = list(command[1:])
     # Parsed down to the last command, options and all; nothing is run.
     while hasattr(group, "commands"):
         group = group.commands[words.pop(0)]
     context = group.make_context(group.name, words)
-    assert context.params["data"] == Path("d")
+    where = context.params["runs"] if "runs" in context.params else context.params["data"]
+    assert where == Path("d")
 
 
 @pytest.mark.parametrize("split", ["", "../val", "a b", "--help", "x" * 41])

@@ -104,7 +104,7 @@ def test_pages_without_their_command_line_say_so() -> None:
 
 
 def test_settings_reach_the_pages_as_they_are() -> None:
-    given = StudioSettings("/r", ("/a", "/b c"), "/c", "/g", "/p")
+    given = StudioSettings("/r", ("/a", "/b c"), "/c", "/g", "/p", "/k", "sqlite:////m.db")
     assert current_settings({VARIABLE: settings_text(given)}) == given
 
 
@@ -116,6 +116,8 @@ def test_settings_reach_the_pages_as_they_are() -> None:
         (("--gates", "gone.toml"), "gone.toml: cannot be read"),
         (("--certificate", "c.pem"), "belong together"),
         (("--port", "0"), "--port"),
+        (("--signing-key", "gone"), "--signing-key gone: no file that can be read"),
+        (("--tracking", "mlruns"), "--tracking is 'mlruns'"),
     ],
 )
 def test_an_option_that_is_not_allowed_is_named(
@@ -128,5 +130,5 @@ def test_an_option_that_is_not_allowed_is_named(
 
 def test_help_lists_what_the_command_does() -> None:
     text = CliRunner().invoke(main, ["start", "--help"]).output
-    for word in ("--runs", "--data", "--password-file", "--gates"):
+    for word in ("--runs", "--data", "--password-file", "--gates", "--signing-key", "--tracking"):
         assert word in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import ipaddress
 import os
+from dataclasses import replace
 from importlib import util
 from pathlib import Path
 
@@ -50,6 +51,12 @@ def main() -> None:
               help="CSV that re-labelling writes. Default: corrections.csv in --runs.")
 @click.option("--gates", type=click.Path(path_type=Path), metavar="FILE",
               help="TOML that names the gates.")
+@click.option("--signing-key", type=click.Path(path_type=Path), metavar="FILE",
+              help="Sign what is promoted with this private key, as `maskgate model keygen` "
+              "writes it. Default: releases are not signed.")
+@click.option("--tracking", default="local", show_default=True, metavar="URI",
+              help="Record runs with MLflow, where it is installed, in this store; local is "
+              "mlflow/mlflow.db in --runs, none is nowhere.")
 @click.option("--address", default="127.0.0.1", show_default=True,
               help="Address to listen on; another than this machine's own needs --password-file.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True)
@@ -62,11 +69,15 @@ def main() -> None:
               help="Name that visitors may reach the studio by, besides its address.")
 def start(
     runs: Path, data: tuple[Path, ...], corrections: Path | None, gates: Path | None,
-    address: str, port: int, password_file: Path | None, certificate: Path | None,
-    certificate_key: Path | None, hosts: tuple[str, ...],
+    signing_key: Path | None, tracking: str, address: str, port: int,
+    password_file: Path | None, certificate: Path | None, certificate_key: Path | None,
+    hosts: tuple[str, ...],
 ) -> None:
     """Start the studio and stay until Ctrl-C."""
-    settings = checked_settings(runs, data, corrections, gates, address, password_file)
+    settings = replace(
+        checked_settings(runs, data, corrections, gates, address, password_file),
+        signing_key=checked_key(signing_key), tracking=chosen_tracking(tracking, runs),
+    )
     if (certificate is None) != (certificate_key is None):
         raise UsageError("--certificate and --certificate-key belong together; give both")
     if util.find_spec("streamlit") is None:
@@ -107,6 +118,34 @@ def checked_settings(
         gates=str(gates.resolve()) if gates else "",
         password_file=str(password_file.resolve()) if password_file else "",
     )
+
+
+def checked_key(path: Path | None) -> str:
+    """Return the place of the signing key; raises UsageError where no file can be read there.
+
+    What is in it only the job reads that signs.
+    """
+    if path is None:
+        return ""
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise UsageError(
+            f"--signing-key {path}: no file that can be read; `maskgate model keygen` makes one"
+        )
+    return str(path.resolve())
+
+
+def chosen_tracking(given: str, runs: Path) -> str:
+    """Return the URI that runs are recorded in, "" for none; tell where MLflow is missing."""
+    from train.studio.tracking import checked_uri, local_uri, missing
+
+    if given == "none":
+        return ""
+    uri = local_uri(runs) if given == "local" else checked_uri(given)
+    trouble = missing(uri)
+    if trouble:
+        click.echo(f"runs are not recorded: {trouble}, or give --tracking none", err=True)
+        return ""
+    return uri
 
 
 def is_own(address: str) -> bool:

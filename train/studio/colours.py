@@ -15,7 +15,7 @@ LABEL_WORDS = {
 }
 STATE_COLOURS = {
     "alarm": VERMILION, "pass": BLUE, "looking": GREY, "idle": GREY, "camera_fault": YELLOW,
-    "software_fault": YELLOW, "shutdown": DARK, "crash": DARK, "offline": DARK,
+    "software_fault": YELLOW, "unhealthy": YELLOW, "shutdown": DARK, "crash": DARK, "offline": DARK,
 }
 
 

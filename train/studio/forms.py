@@ -86,6 +86,23 @@ def evaluate_command(
     )
 
 
+def promote_command(
+    model: Path, runs: Path, version: int, notes: Path, evaluation: Path | None, key: str
+) -> tuple[str, ...]:
+    """Return the command that makes *model* release *version* in the folder *runs*.
+
+    *notes* is a file of Markdown for the card.  *key* names the file with the private key, "" for
+    a release without a signature.
+    """
+    command = [
+        "train.studio.promote", "release", "--model", str(model), "--runs", str(runs),
+        "--release-version", str(version), "--notes", str(notes),
+    ]
+    if evaluation is not None:
+        command += ["--evaluation", str(evaluation)]
+    return (*command, *(("--signing-key", key) if key else ()))
+
+
 def config_with_corrections(folder: Path, corrections: Sequence[Path], default: Path) -> Path:
     """Write the settings in *default* with all of *corrections* in force into *folder*.
 

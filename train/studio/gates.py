@@ -20,6 +20,7 @@ import msgspec
 from edge.errors import OutputError, SourceError, UsageError
 from edge.files import replaced
 from edge.modelfile import Kind, ModelFile
+from train.studio.statuspage import Page, page_at
 
 LARGEST_STATUS = 65536
 _SSH_SECONDS = 20.0
@@ -48,13 +49,17 @@ class GateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One ``[gates.NAME]`` table.
 
     *models* is the gate's folder of models (``[updates] folder`` there): with ``incoming`` and
-    ``status.json``.  *ssh* is ``user@host`` where it is on another machine, "" for a folder
-    here.  *incoming* names another folder that the gate watches.
+    ``status.json``; "" for a gate that is looked at and gets no models.  *ssh* is ``user@host``
+    where it is on another machine, "" for a folder here.  *incoming* names another folder that the
+    gate watches.  *page* is the address of its status page, and *token_file* has the token for
+    that in its first line; "" for none.
     """
 
-    models: str
+    models: str = ""
     ssh: str = ""
     incoming: str = ""
+    page: str = ""
+    token_file: str = ""
 
     @property
     def inbox(self) -> str:
@@ -70,6 +75,19 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     gates: dict[str, GateSettings] = {}
     broker: BrokerSettings = BrokerSettings()
+
+    @property
+    def takers(self) -> dict[str, GateSettings]:
+        """The gates that models can be sent to."""
+        return {name: gate for name, gate in self.gates.items() if gate.models}
+
+    @property
+    def pages(self) -> dict[str, Page]:
+        """The status pages by the gates' names."""
+        return {
+            name: page_at(gate.page, gate.token_file)
+            for name, gate in self.gates.items() if gate.page
+        }
 
 
 def read_fleet(path: Path) -> Fleet:
@@ -88,12 +106,28 @@ def read_fleet(path: Path) -> Fleet:
             raise UsageError(f"{path}: gates.{name}: use letters, digits, dashes, underscores")
         if gate.ssh and not _SSH.fullmatch(gate.ssh):
             raise UsageError(f"{path}: gates.{name}.ssh is {gate.ssh!r}; user@host is allowed")
-        for key, place in (("models", gate.models), ("incoming", gate.inbox)):
-            if not place.startswith("/") or any(ord(letter) < 32 for letter in place):
-                raise UsageError(
-                    f"{path}: gates.{name}.{key} is {place!r}; a path beginning with / is needed"
-                )
+        _check(path, name, gate)
     return fleet
+
+
+def _check(path: Path, name: str, gate: GateSettings) -> None:
+    if not gate.models and not gate.page:
+        raise UsageError(f"{path}: gates.{name} has neither models nor page; give one, or both")
+    if not gate.models and (gate.ssh or gate.incoming):
+        raise UsageError(f"{path}: gates.{name} has no models; ssh and incoming belong to them")
+    if gate.token_file and not gate.page:
+        raise UsageError(f"{path}: gates.{name} has no page; token_file belongs to it")
+    places = {"models": gate.models, "incoming": gate.incoming, "token_file": gate.token_file}
+    for key, place in places.items():
+        if place and (not place.startswith("/") or any(ord(letter) < 32 for letter in place)):
+            raise UsageError(
+                f"{path}: gates.{name}.{key} is {place!r}; a path beginning with / is needed"
+            )
+    if gate.page:
+        try:
+            page_at(gate.page)
+        except UsageError as error:
+            raise UsageError(f"{path}: gates.{name}.{error}") from error
 
 
 def gate_status(gate: GateSettings) -> dict[str, Any]:

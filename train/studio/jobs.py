@@ -26,10 +26,15 @@ from edge.errors import OutputError, UsageError
 from edge.files import write_whole
 
 JOB_NAME, LOG_NAME = "job.json", "log.txt"
+TAKEN_NAMES = ("releases", "mlflow")
+"""Folders beside the runs that are none."""
+
 MOST_AT_ONCE = 2
 """Runs at work together; a training takes every core as it is."""
 
-JobKind = Literal["classifier", "detector", "convert", "evaluate", "audit", "rollout"]
+JobKind = Literal[
+    "classifier", "detector", "convert", "evaluate", "audit", "rollout", "promote"
+]
 JobState = Literal["starting", "running", "done", "failed", "stopped", "lost"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 _START_SECONDS = 10.0
@@ -65,6 +70,8 @@ class Job:
 
 def checked_name(name: str) -> str:
     """Return *name* if a run's folder may be called so; raises UsageError in words."""
+    if name in TAKEN_NAMES:
+        raise UsageError(f"{name!r} is the name of another folder there; choose another name")
     if not _NAME.fullmatch(name) or name.startswith("."):
         raise UsageError(
             f"{name[:80]!r} is no name for a run; use 1 to 60 letters, digits, dots, dashes and "

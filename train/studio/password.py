@@ -18,8 +18,8 @@ _FREE_TRIES = 5
 _LONGEST_PAUSE = 300.0
 
 
-def first_line(file: str) -> str:
-    """Return the first line of *file*; raises UsageError where it has none that can be read."""
+def first_line(file: str, what: str = "password") -> str:
+    """Return the first line of *file*, a *what*; raises UsageError where none can be read."""
     try:
         with Path(file).open(encoding="utf-8") as opened:
             line = opened.readline(LONGEST).rstrip("\r\n")
@@ -27,7 +27,7 @@ def first_line(file: str) -> str:
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
         raise UsageError(f"{file}: cannot be read ({reason})") from error
     if not line:
-        raise UsageError(f"{file}: its first line is empty; write the password there")
+        raise UsageError(f"{file}: its first line is empty; write the {what} there")
     return line
 
 

@@ -102,7 +102,7 @@ def history_chart(
             "what:N", legend=None, sort=[_column_words(name) for name in names]
         ) if len(histories) > 1 else alt.value([1, 0]),
         tooltip=["run:N", "what:N", "epoch:Q", alt.Tooltip("value:Q", format=".4f")],
-    ).properties(height=260)
+    ).properties(height=310)
 
 
 def people_chart(people: Mapping[str, int]) -> Any:

@@ -117,10 +117,14 @@ def start(
 ) -> None:
     """Send --model to --first, wait until it is trusted there, then to the rest."""
     fleet = read_fleet(gates)
-    unknown = sorted(set(names) - set(fleet.gates))
+    takers = fleet.takers
+    unknown = sorted(set(names) - set(takers))
     if unknown:
-        raise DataError(f"{gates}: has no gate {unknown[0]}; it has {', '.join(fleet.gates)}")
-    order = order_of(list(names or fleet.gates), first)
+        raise DataError(
+            f"{gates}: has no gate {unknown[0]} with a folder of models; it has "
+            f"{', '.join(takers) or 'none'}"
+        )
+    order = order_of(list(names or takers), first)
     try:
         for line in roll_out(fleet.gates, order, read_model(model), World(), patience):
             click.echo(line)

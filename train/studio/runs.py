@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -128,6 +128,24 @@ def read_run(folder: Path) -> Run | None:
     return Run(folder, job, metrics, history, max(times, default=0.0))
 
 
+def evaluations_of(found: Sequence[Run], model: Path) -> list[Run]:
+    """Return those of the runs *found* that measured the file *model* as it is now."""
+    if not model.is_file():
+        return []
+    written = model.stat().st_mtime
+    return [
+        run for run in found
+        if run.kind == "evaluate" and run.metrics and run.job is not None
+        and Path(argument(run.job.command, "--model")).resolve() == model.resolve()
+        and run.changed >= written
+    ]
+
+
+def argument(command: Sequence[str], option: str) -> str:
+    """Return what *command* is given as *option*, "" where it is not."""
+    return command[command.index(option) + 1] if option in command[:-1] else ""
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return the object in the JSON file at *path*, empty where there is none to be read."""
     try:
@@ -164,9 +182,24 @@ def flat(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return leaves
 
 
+def settings_of(run: Run) -> dict[str, Any]:
+    """Return the part of the metrics of *run* that tells what was asked of it."""
+    chosen = ("config", "seed", "backbone", "start", "libraries")
+    return {name: run.metrics[name] for name in chosen if name in run.metrics}
+
+
+def measured_of(run: Run) -> dict[str, Any]:
+    """Return the part of the metrics of *run* that tells what was measured."""
+    return {
+        name: value for name, value in run.metrics.items()
+        if name.startswith("validation") or name in ("seconds", "parameters", "temperature")
+        or run.kind == "evaluate"
+    }
+
+
 def differences(first: Run, second: Run) -> list[Difference]:
     """Return the settings in which two runs differ, by name."""
-    one, two = (flat(_settings(run)) for run in (first, second))
+    one, two = (flat(settings_of(run)) for run in (first, second))
     return [
         Difference(name, one.get(name), two.get(name))
         for name in dict.fromkeys([*one, *two]) if one.get(name) != two.get(name)
@@ -175,7 +208,7 @@ def differences(first: Run, second: Run) -> list[Difference]:
 
 def metrics_side_by_side(first: Run, second: Run) -> list[Difference]:
     """Return the numbers that both runs measured, the headlines first."""
-    one, two = (flat(_measured(run)) for run in (first, second))
+    one, two = (flat(measured_of(run)) for run in (first, second))
     shared = [n for n in one if n in two and number_of(one[n]) is not None]
     order = list(HEADLINES)
     shared.sort(key=lambda n: order.index(n) if n in order else len(order))
@@ -220,19 +253,6 @@ def _interval(value: Any) -> tuple[float, float] | None:
     if not isinstance(value, Mapping) or None in (value.get("low"), value.get("high")):
         return None
     return float(value["low"]), float(value["high"])
-
-
-def _settings(run: Run) -> dict[str, Any]:
-    chosen = ("config", "seed", "backbone", "start", "libraries")
-    return {name: run.metrics[name] for name in chosen if name in run.metrics}
-
-
-def _measured(run: Run) -> dict[str, Any]:
-    return {
-        name: value for name, value in run.metrics.items()
-        if name.startswith("validation") or name in ("seconds", "parameters", "temperature")
-        or run.kind == "evaluate"
-    }
 
 
 def _number(text: str | None) -> float | None:

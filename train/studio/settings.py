@@ -22,7 +22,9 @@ class StudioSettings:
     *runs* is the folder of all runs, one folder each.  *data* are folders below which data sets
     may be chosen.  *corrections* is the CSV that re-labelling writes.  *gates* is the TOML file
     with the gates, "" for none.  *password_file* holds the password in its first line, "" for
-    a studio that asks for none.
+    a studio that asks for none.  *signing_key* is the file with the private key that releases are
+    signed with, "" for none; no page reads it.  *tracking* is the URI of the MLflow store that
+    runs are recorded in, "" for none.
     """
 
     runs: str = ""
@@ -30,6 +32,8 @@ class StudioSettings:
     corrections: str = ""
     gates: str = ""
     password_file: str = ""
+    signing_key: str = ""
+    tracking: str = ""
 
     @property
     def runs_folder(self) -> Path:

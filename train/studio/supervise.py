@@ -13,7 +13,9 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from edge.errors import MaskgateError
 from train.studio.jobs import LOG_NAME, Job, JobState, born_at, local_now, read_job, write_job
+from train.studio.settings import VARIABLE, current_settings
 
 LARGEST_LOG = 4 * 1024 * 1024
 """Bytes; what comes after is left out, and the log says so."""
@@ -21,6 +23,10 @@ LARGEST_LOG = 4 * 1024 * 1024
 _USUAL_PATIENCE = 10.0
 _NICE = 5
 _LAST_WORDS = 5.0
+RECORDED = ("classifier", "detector", "convert", "evaluate")
+"""Kinds of runs that go into MLflow's store, where there is one."""
+
+_RECORD_SECONDS = 300.0
 
 
 class Supervisor:
@@ -89,6 +95,21 @@ def _pump(source: IO[bytes], log: IO[bytes]) -> None:
         room -= len(chunk)
 
 
+def _note_in_mlflow(folder: Path, job: Job) -> None:
+    """Record the run that has ended, in a process of its own: what breaks there breaks no run."""
+    if job.kind not in RECORDED or VARIABLE not in os.environ or not current_settings().tracking:
+        return
+    with (folder / LOG_NAME).open("ab") as log:
+        try:
+            subprocess.run(
+                [sys.executable, "-m", "train.studio.tracking", "record", str(folder)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False,
+                timeout=_RECORD_SECONDS,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            log.write(f"not recorded in MLflow: {error}\n".encode())
+
+
 def _state(code: int, asked_to_stop: bool) -> JobState:
     if code == 0:
         return "done"
@@ -115,6 +136,8 @@ def main() -> int:
     # So that the pages, and the person at the keyboard, stay quick.
     os.nice(_NICE)
     Supervisor(folder, job).run()
+    with contextlib.suppress(MaskgateError):
+        _note_in_mlflow(folder, job)
     return 0
 
 

@@ -20,9 +20,12 @@ from train.studio.drawing import picture
 from train.studio.gates import BrokerSettings
 from train.studio.listening import Listener
 from train.studio.messages import Pixels
+from train.studio.pagewatch import Pages
 from train.studio.password import Door, first_line
+from train.studio.releases import list_releases, trouble_of
 from train.studio.runs import list_runs
 from train.studio.settings import StudioSettings, current_settings
+from train.studio.statuspage import Page
 
 RELEASED = "released"
 MOST_MODELS = 50
@@ -41,6 +44,7 @@ _STYLE = """
   .face img { width: 5.8rem; border-radius: .6rem; }
   .face > div { flex: 1; min-width: 0; }
   .small { font-size: .85rem; opacity: .75; }
+  .small code { word-break: break-all; }
   @media (max-width: 640px) { .block-container { padding-left: .8rem; padding-right: .8rem; } }
 </style>
 """
@@ -135,8 +139,9 @@ def dataset_choice(key: str) -> Path | None:
 
 
 def model_files(kind: Kind, keras: bool = False) -> dict[str, Path | None]:
-    """Return the model files of *kind* that the runs made, by name, the released one first."""
+    """Return the model files of *kind* by name: what came with maskgate, releases, the runs'."""
     found: dict[str, Path | None] = {RELEASED: None}
+    found |= {n: m.path for n, m in promoted().items() if m.card.kind == kind}
     network = {"mask-classifier": "classifier", "face-detector": "detector"}[kind]
     for run in list_runs(settings().runs_folder):
         for path in run.models:
@@ -149,6 +154,17 @@ def model_files(kind: Kind, keras: bool = False) -> dict[str, Path | None]:
             model = model_file(str(path), path.stat().st_mtime_ns)
             if model is not None and model.card.kind == kind:
                 found[f"{run.name}: {model.card.name} {model.card.version}"] = path
+    return found
+
+
+def promoted() -> dict[str, ModelFile]:
+    """Return the models of the releases by name, those of the last promotion first."""
+    found: dict[str, ModelFile] = {}
+    for release in list_releases(settings().runs_folder)[:MOST_MODELS]:
+        path = release.model
+        model = model_file(str(path), path.stat().st_mtime_ns)
+        if model is not None and not trouble_of(release, model.sha256):
+            found[f"release: {release.title}"] = model
     return found
 
 
@@ -176,9 +192,14 @@ def _listener(broker: BrokerSettings) -> Listener:
     return listener
 
 
+def _pages(found: dict[str, Page]) -> Pages:
+    return Pages(found)
+
+
 # Called, not used as decorators, so that types survive where Streamlit is not installed.
 model_file = st.cache_data(max_entries=200, show_spinner=False)(_model_file)
 door = st.cache_resource(show_spinner=False)(_door)
 listener = st.cache_resource(
     show_spinner=False, max_entries=4, hash_funcs={BrokerSettings: repr}
 )(_listener)
+pages = st.cache_resource(show_spinner=False, max_entries=4, hash_funcs={Page: repr})(_pages)

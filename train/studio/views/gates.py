@@ -22,6 +22,7 @@ from train.studio.gates import (
 )
 from train.studio.jobs import log_tail, read_job, start_job, stop_job
 from train.studio.listening import Told
+from train.studio.pagewatch import Answer, joined
 from train.studio.plots import people_chart, verdicts_chart
 from train.studio.runs import list_runs
 from train.studio.views import common
@@ -32,6 +33,7 @@ _REFRESH = 3.0
 _WORDS = {
     "alarm": "ALARM", "pass": "pass", "looking": "looking", "idle": "idle",
     "camera_fault": "camera fault", "software_fault": "software fault", "offline": "offline",
+    "unhealthy": "does not work",
 }
 
 
@@ -47,7 +49,7 @@ def page() -> None:
     with common.told():
         fleet = read_fleet(Path(settings.gates))
         st.fragment(_gates, run_every=_REFRESH)(fleet)
-        if fleet.gates:
+        if fleet.takers:
             st.markdown("##### Bring a model to the gates")
             _bring(fleet)
     st.fragment(_rollouts, run_every=_REFRESH)()
@@ -63,16 +65,19 @@ def _gates(fleet: Fleet) -> None:
                 st.warning(common.sentence(listener.trouble), icon=":material/wifi_off:")
         except MaskgateError as error:
             st.error(common.sentence(str(error)))
+    pages = common.pages(fleet.pages).look() if fleet.pages else {}
     names = sorted({*fleet.gates, *told})
     if not names:
         st.info("No gate has been heard yet.", icon=":material/hearing:")
     for start in range(0, len(names), 2):
         for column, name in zip(st.columns(2), names[start : start + 2], strict=False):
             with column.container(border=True):
-                _gate(name, fleet, told.get(name))
+                _gate(name, fleet, told.get(name), pages.get(name))
 
 
-def _gate(name: str, fleet: Fleet, told: Told | None) -> None:
+def _gate(name: str, fleet: Fleet, told: Told | None, page: Answer | None) -> None:
+    if page is not None:
+        told = joined(told, page.told)
     state = told.state if told is not None else ""
     fault = str(told.value("state", "fault")) if told is not None else ""
     st.html(
@@ -80,7 +85,9 @@ def _gate(name: str, fleet: Fleet, told: Told | None) -> None:
         + (common.chip(_WORDS.get(state, state), STATE_COLOURS.get(state, GREY)) if state else "")
         + (f' <span class="small">{html.escape(fault[:80])}</span>' if fault else "")
     )
-    if told is not None:
+    if page is not None and page.trouble:
+        st.caption(common.sentence(page.trouble[:300]))
+    if told is not None and told.values:
         people = dict(told.values.get("people", {}))
         rate = told.value("health", "frames_per_second", None)
         st.caption(common.sentence(
@@ -98,9 +105,10 @@ def _gate(name: str, fleet: Fleet, told: Told | None) -> None:
 
 def _models(name: str, fleet: Fleet, told: Told | None) -> None:
     gate = fleet.gates.get(name)
-    if gate is None:
-        model = told.value("health", "model") if told is not None else ""
-        st.caption(common.sentence(f"model: {str(model)[:80] or 'not told'}"))
+    if gate is None or not gate.models:
+        said = [told.value("health", key) for key in ("detector", "model")] if told else []
+        words = "; ".join(str(model)[:80] for model in said if model)
+        st.caption(common.sentence(f"models: {words or 'not told'}"))
         return
     try:
         status = _status(gate.ssh, gate.models) if gate.ssh else gate_status(gate)
@@ -128,7 +136,7 @@ def _bring(fleet: Fleet) -> None:
         return
     one, two = st.columns(2)
     model = models[common.choice(one, "Model", models, key="sent")]
-    first = common.choice(two, "The gate that tries it first", fleet.gates, key="first_gate")
+    first = common.choice(two, "The gate that tries it first", fleet.takers, key="first_gate")
     st.caption(
         "A roll-out sends it to that gate, waits until it has proved itself there, and only then "
         "to the next. At the first refusal or rollback it stops, and the rest keep what they have."
@@ -177,7 +185,7 @@ def _stop(folder: Path) -> None:
 
 
 def _sendable() -> dict[str, ModelFile]:
-    found: dict[str, ModelFile] = {}
+    found = common.promoted()
     for run in list_runs(common.settings().runs_folder):
         for path in run.models:
             if path.suffix == ".tflite":

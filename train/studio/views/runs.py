@@ -19,11 +19,12 @@ from train.studio.jobs import checked_name, log_tail, resume_job, start_job, sto
 from train.studio.plots import history_chart
 from train.studio.runs import HEADLINES, Run, flat, list_runs, number_of, number_words, read_run
 from train.studio.settings import StudioSettings
-from train.studio.views import common
+from train.studio.views import common, promotion
 
 _VIEWS = {
     "all": ":material/list: Runs", "train": ":material/model_training: Train",
     "convert": ":material/compress: Convert", "evaluate": ":material/analytics: Evaluate",
+    "releases": ":material/verified: Releases",
 }
 _STATE_COLOURS = {
     "running": BLUE, "starting": BLUE, "done": "#009E73", "failed": VERMILION,
@@ -53,7 +54,10 @@ def page() -> None:
         label_visibility="collapsed",
     ) or "all"
     settings = common.settings()
-    {"all": _all, "train": _train, "convert": _convert, "evaluate": _evaluate}[view](settings)
+    {
+        "all": _all, "train": _train, "convert": _convert, "evaluate": _evaluate,
+        "releases": promotion.show_releases,
+    }[view](settings)
 
 
 def _all(settings: StudioSettings) -> None:
@@ -77,6 +81,8 @@ def _all(settings: StudioSettings) -> None:
     st.fragment(_live, run_every=_WATCHED_EVERY if at_work else None)(
         settings.runs_folder / name, at_work
     )
+    if not at_work:
+        promotion.offer(settings, names[name], list(names.values()))
 
 
 def _live(folder: Path, was_at_work: bool) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,19 @@ class Browser:
             e for e in self.driver.find_elements("css selector", "button, [role=option], label")
             if words in e.text and e.is_displayed()
         ).click())
+
+    def click_until(self, words: str, shown: str) -> None:
+        """Click what :meth:`click` would, while it is there, until the page shows *shown*."""
+        from selenium.common.exceptions import WebDriverException
+
+        def seen() -> bool:
+            for button in self.driver.find_elements("css selector", "button"):
+                with suppress(WebDriverException):
+                    if words in button.text:
+                        button.click()
+            return shown in self.text
+
+        eventually(seen)
 
     def choose(self, label: str, option: str) -> None:
         """Choose *option* in the select box called *label*."""

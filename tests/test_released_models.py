@@ -7,11 +7,13 @@ went wrong, not noise.
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from edge.errors import EXIT_OK
+from edge.modelfile import read_model, released_model
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is not here")
@@ -45,6 +47,14 @@ def test_the_released_detector_finds_faces_as_its_card_says(tmp_path):
     close = result["ranges"]["close"]
     assert close["average_precision"]["value"] > 0.885
     assert close["sources"]["ilc"]["average_precision"] > 0.955
+
+
+@pytest.mark.parametrize("kind", ["face-detector", "mask-classifier"])
+def test_a_card_tells_commands_that_anybody_can_repeat(kind):
+    made = read_model(released_model(kind)).card.provenance
+    for command in (made["command"], made["convert_command"]):
+        assert "python -m " in command
+        assert not [word for word in shlex.split(command) if word.startswith(("/", "~"))]
 
 
 @needs_data

@@ -57,7 +57,7 @@ def test_every_requirement_is_locked(setup: configparser.ConfigParser) -> None:
     device = names((ROOT / "scripts/constraints/device.txt").read_text())
     dev = names((ROOT / "scripts/constraints/dev.txt").read_text())
     assert needed | names(extras["demo"]) <= device
-    ours = ("demo", "train", "studio", "dev")
+    ours = ("demo", "train", "studio", "tracking", "dev")
     assert needed.union(*(names(extras[extra]) for extra in ours)) <= dev
 
 

@@ -35,8 +35,9 @@ from edge.errors import DataError, ModelError
 from edge.modelfile import CARD_FORMAT, DETECTOR_LABELS, LABELS, InputSpec, Kind, ModelCard
 from edge.vision.classifier import LOGITS
 from edge.vision.crop import Image
-from edge.vision.detector import STRIDES, Faces, candidates, gather_faces, letterbox
+from edge.vision.detector import STRIDES, Faces, candidates, gather_faces
 from edge.vision.interpreter import Network, to_float
+from edge.vision.letterbox import letterbox
 from train.data.pictures import LoadedFaces, read_picture
 from train.data.records import PictureRecord
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import os
 import struct
 import zipfile
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from edge import __version__
+from edge.cardfields import Fields
 from edge.errors import ModelError
 from edge.files import regular
 
@@ -167,7 +167,10 @@ def read_bytes(path: Path) -> bytes:
             "released model"
         ) from None
     except OSError as error:
-        raise ModelError(f"cannot read model file {path}: {error.strerror or error}") from error
+        raise ModelError(
+            f"cannot read model file {path}: {error.strerror or error}; name a .tflite file that "
+            "this user may read"
+        ) from error
     if not data:
         raise ModelError(f"model file {path} is empty; copy it again")
     return data
@@ -244,7 +247,7 @@ def parse_card(text: str, name: str) -> ModelCard:
         raise ModelError(f"{name}: its card is not JSON ({error}); convert it again") from error
     if not isinstance(tree, dict):
         raise ModelError(f"{name}: its card is a {type(tree).__name__}, not a JSON object")
-    read = _Fields(tree, name)
+    read = Fields(tree, name)
     if (number := read.integer("format", 1)) > CARD_FORMAT:
         raise ModelError(
             f"{name}: its card has format {number}; this maskgate {__version__} reads up to "
@@ -267,7 +270,7 @@ def parse_card(text: str, name: str) -> ModelCard:
         name=read.text("name"),
         version=read.integer("version", 0),
         minimum_maskgate=minimum,
-        input=_input_spec(_Fields(read.mapping("input"), name, "input.")),
+        input=_input_spec(Fields(read.mapping("input"), name, "input.")),
         labels=_labels(cast(Kind, kind), read.texts("labels"), name),
         crop_margin=_crop_margin(cast(Kind, kind), read),
         decision=_decision(read),
@@ -298,7 +301,7 @@ def released_model(kind: Kind) -> Path:
     )
 
 
-def _input_spec(read: _Fields) -> InputSpec:
+def _input_spec(read: Fields) -> InputSpec:
     color = read.text("color")
     if color not in ("rgb", "bgr"):
         raise read.wrong("color", color, "'rgb' or 'bgr'")
@@ -325,7 +328,7 @@ def _labels(kind: Kind, labels: tuple[str, ...], name: str) -> tuple[str, ...]:
     return labels
 
 
-def _crop_margin(kind: Kind, read: _Fields) -> float | None:
+def _crop_margin(kind: Kind, read: Fields) -> float | None:
     if kind == "face-detector":
         return None
     margin = read.number("crop_margin")
@@ -334,9 +337,9 @@ def _crop_margin(kind: Kind, read: _Fields) -> float | None:
     return margin
 
 
-def _decision(outer: _Fields) -> dict[str, float]:
+def _decision(outer: Fields) -> dict[str, float]:
     numbers = outer.numbers("decision")
-    read = _Fields(numbers, outer.name, "decision.")
+    read = Fields(numbers, outer.name, "decision.")
     for key, value in numbers.items():
         if key in ("score_threshold", "nms_iou") and not 0 < value < 1:
             raise read.wrong(key, value, "a number above 0 and below 1")
@@ -347,10 +350,10 @@ def _decision(outer: _Fields) -> dict[str, float]:
     return numbers
 
 
-def _self_test(outer: _Fields, name: str) -> SelfTest | None:
+def _self_test(outer: Fields, name: str) -> SelfTest | None:
     if outer.tree.get("self_test") is None:
         return None
-    read = _Fields(outer.mapping("self_test"), name, "self_test.")
+    read = Fields(outer.mapping("self_test"), name, "self_test.")
     inputs = read.integer("inputs", 1, 64)
     outputs: dict[str, tuple[tuple[int, ...], ...]] = {}
     for key, rows in read.mapping("outputs").items():
@@ -375,66 +378,3 @@ def _version(text: str, name: str) -> tuple[int, ...]:
             f"{name}: its card says minimum_maskgate {text!r}; digits and dots are needed, "
             "such as 0.1.0"
         ) from None
-
-
-class _Fields:
-    """Typed reading of a JSON object, with messages that name field, value and what is allowed."""
-
-    def __init__(self, tree: Mapping[str, Any], name: str, prefix: str = "") -> None:
-        self.tree, self.name, self.prefix = tree, name, prefix
-
-    def wrong(self, key: str, value: object, allowed: str) -> ModelError:
-        shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
-        return ModelError(
-            f"{self.name}: its card says {self.prefix}{key} = {shown}; {allowed} is needed; "
-            "convert it again"
-        )
-
-    def _get(self, key: str, default: Any) -> Any:
-        value = self.tree.get(key, default)
-        if value is None:
-            raise ModelError(
-                f"{self.name}: its card has no {self.prefix}{key}; convert it again"
-            )
-        return value
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self._get(key, default)
-        if not isinstance(value, str):
-            raise self.wrong(key, value, "a text")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self._get(key, None)
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.wrong(key, value, "a list of texts")
-        return tuple(value)
-
-    def integer(self, key: str, low: int, high: int = 2**63) -> int:
-        value = self._get(key, None)
-        if type(value) is not int or not low <= value <= high:
-            raise self.wrong(key, value, f"a whole number from {low} to {high}")
-        return value
-
-    def number(self, key: str) -> float:
-        value = self._get(key, None)
-        # bool is an int in Python, and JSON's NaN and Infinity are floats.
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self.wrong(key, value, "a number")
-        try:
-            real = float(value)
-        except OverflowError:
-            raise self.wrong(key, value, "a smaller number") from None
-        if not math.isfinite(real):
-            raise self.wrong(key, value, "a finite number")
-        return real
-
-    def mapping(self, key: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
-        value = self._get(key, default)
-        if not isinstance(value, dict):
-            raise self.wrong(key, value, "an object")
-        return value
-
-    def numbers(self, key: str) -> dict[str, float]:
-        inner = _Fields(self.mapping(key, {}), self.name, f"{self.prefix}{key}.")
-        return {name: inner.number(name) for name in inner.tree}

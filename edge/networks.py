@@ -61,9 +61,13 @@ class Networks:
 
     def change(self) -> Change | None:
         """Return what runs from the next frame on, None for the same as before; never waits."""
-        swap = self._feed.poll() if self._feed is not None else None
-        if swap is None:
+        if self._feed is None:
             return None
+        swap = self._feed.poll()
+        if swap is None:
+            # What went back while the program was away is shown as what goes back at work is.
+            back = self._feed.went_back()
+            return Change(back, trouble=True) if back else None
         self.detector = swap.detector or self.detector
         self.classifier = swap.classifier or self.classifier
         return Change(

@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from edge.errors import MaskgateError
 
 
-@click.command(short_help="Measure how fast this board is.")
+_EXIT_CODES = """\b
+Exit codes:
+  0    measured, or compared
+  1    a bug in maskgate; MASKGATE_DEBUG=1 shows where
+  2    an option that is not allowed, or a file that is no benchmark or of another schema
+  3    a camera that cannot be opened or gives no picture
+  4    a model file that cannot be used
+  5    a pin that is taken, or a file that cannot be written
+  130  stopped by Ctrl-C, with what was measured until then
+"""
+
+
+@click.command(epilog=_EXIT_CODES, short_help="Measure how fast this board is.")
 @click.option(
     "--json",
     "json_file",

@@ -45,6 +45,9 @@ def figures(result: Result) -> dict[str, float]:
         found["frame_1_face_1_thread_ms"] = result.cost.frame.p50_ms
         found["frame_to_bare_ratio"] = result.cost.ratio
         found["frame_to_bare_calm_ratio"] = result.cost.calm_ratio
+    if result.cost_small is not None:
+        found["frame_given_small_picture_ms"] = result.cost_small.frame.p50_ms
+        found["frame_given_small_picture_to_bare_ratio"] = result.cost_small.ratio
     for loop in result.loops:
         size = "" if loop.size == (640, 480) else f"_{loop.size[0]}x{loop.size[1]}"
         faces = f"{loop.faces}_face{'' if loop.faces == 1 else 's'}"

@@ -18,7 +18,8 @@ from edge.camera.backdrop import draw_backdrop
 from edge.camera.frame import Frame
 from edge.errors import SourceError
 from edge.vision.crop import Image, resized
-from edge.vision.detector import Faces, fitted_size, input_shape
+from edge.vision.detector import Faces
+from edge.vision.letterbox import fitted_size, input_shape
 from edge.watch import Detector
 
 SceneKind = Literal["portrait", "painted"]

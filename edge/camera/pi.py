@@ -179,7 +179,7 @@ def small_size(size: tuple[int, int], pixels: int) -> tuple[int, int] | None:
 
     None where that is no smaller.  Even numbers, as YUV 4:2:0 needs them.
     """
-    from edge.vision.detector import fitted_size, input_shape
+    from edge.vision.letterbox import fitted_size, input_shape
 
     width, height = fitted_size(size, *input_shape(*size, pixels))
     if width >= size[0] or height >= size[1]:

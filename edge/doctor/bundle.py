@@ -39,9 +39,9 @@ unit.txt           how systemd sees the service
 models.json        which models there are
 packages.txt       versions of Python packages
 
-Taken out: passwords, keys, users and hosts' names, names of wireless networks, serial numbers
-and network cards' addresses.  There are no pictures in it.  All of it is plain text: read it
-before you pass it on.
+Taken out: passwords, tokens, keys, users and hosts' names, names of wireless networks, serial
+numbers and network cards' addresses.  There are no pictures in it.  All of it is plain text: read
+it before you pass it on.
 """
 
 

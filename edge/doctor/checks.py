@@ -16,6 +16,7 @@ from edge.doctor import (
     folders,
     journal,
     models,
+    page,
     pins,
     power,
     service,
@@ -70,6 +71,7 @@ CHECKS: tuple[Check, ...] = (
           power.check_hardware_watchdog),
     Check("clock", "a sane time of day", 5, clock.check_clock),
     Check("network-time", "a clock that is set", 10, clock.check_network_time),
+    Check("status-page", "the status page at its address, its token", 15, page.check_page),
     Check("broker", "the MQTT broker takes the gate", 25, broker.check_broker),
 )
 """Every check; the names are for ``--only`` and ``--skip``."""

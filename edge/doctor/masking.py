@@ -13,6 +13,7 @@ from edge.alerts.broker import password
 from edge.board.reading import list_folder, read_table, read_text
 from edge.config import Config
 from edge.errors import MaskgateError
+from edge.status.settings import read_token
 
 # A shorter text would take half of every word along; it goes where it stands alone.
 _LONG = 4
@@ -60,8 +61,9 @@ class Mask:
 def known_secrets(root: Path, config: Config | None, hostname: str = "") -> dict[str, str]:
     """Return the secrets of the machine under *root* and of *config*, each with a word for it.
 
-    Passwords and users of the camera's URL and the broker, serial numbers, addresses of network
-    cards, names of wireless networks, and a host's name that is more than a board's.
+    Passwords and users of the camera's URL and the broker, the status page's token, serial
+    numbers, addresses of network cards, names of wireless networks, and a host's name that is
+    more than a board's.
     """
     found = {}
     if config is not None:
@@ -87,6 +89,8 @@ def _config_secrets(config: Config) -> list[str]:
     # Who may not read it cannot give it away.
     with suppress(MaskgateError):
         found.append(password(config.mqtt.password_file) or "")
+    with suppress(MaskgateError):
+        found.append(read_token(config.status.token_file) or "")
     scheme, _, rest = config.camera.source.partition("://")
     place, _, query = rest.partition("?")
     # As in without_secret: the last @ ends the password, whatever stands in it.

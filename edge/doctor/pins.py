@@ -76,8 +76,10 @@ def elsewhere() -> Iterator[None]:
 def _one(ctx: Context, name: str, settings: OutputSettings, pins: Pins) -> Finding:
     numbers = ", ".join(str(pin) for pin in settings.pins)
     what = f"{name} on GPIO {numbers}"
-    patterns = _SHOWN.get(settings.kind, ()) if ctx.wishes.outputs else ()
-    if ctx.wishes.outputs and not patterns:
+    # Where pins are only pretended there is nothing to see, and nobody is told to look.
+    shows = ctx.wishes.outputs and not pins.mock
+    patterns = _SHOWN.get(settings.kind, ()) if shows else ()
+    if shows and not patterns:
         # Another package's kind: what it shows for an alarm is what it is for.
         patterns = (find_kind(settings.kind).states[GateState.ALARM],)
     try:

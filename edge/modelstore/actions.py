@@ -18,6 +18,7 @@ from edge.modelstore import keys as keyring
 from edge.modelstore import listing
 from edge.modelstore import state as states
 from edge.modelstore.arrival import shown_name
+from edge.modelstore.cardwords import card_text
 from edge.modelstore.install import Permissions, refused
 from edge.modelstore.install import install as install_file
 from edge.modelstore.settings import UpdateSettings
@@ -40,8 +41,8 @@ def list_models(config: str | None, folder: str | None, as_json: bool) -> None:
         click.echo(listing.list_text(state, released))
 
 
-def show(file: Path, as_json: bool) -> None:
-    """Print the card of a model file."""
+def show(file: Path, as_json: bool, everything: bool) -> None:
+    """Print the card of a model file; *everything* of it is long."""
     model = read_model(file)
     _, signature = keyring.split(read_bytes(file))
     key = signature.key if signature is not None else ""
@@ -49,7 +50,7 @@ def show(file: Path, as_json: bool) -> None:
         values = {**asdict(model.card), "sha256": model.sha256, "signed_by": key}
         click.echo(json.dumps(values, indent=1))
     else:
-        click.echo(listing.card_text(model, key))
+        click.echo(card_text(model, key, everything))
 
 
 def install(

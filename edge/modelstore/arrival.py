@@ -8,11 +8,14 @@ then is given more time before it is called bad: a link may stall.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from edge.errors import ModelError
 
 SUFFIX = ".tflite"
 # A stick full of pictures must not keep the board busy.
@@ -125,3 +128,14 @@ def shown_name(name: str) -> str:
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     # Long names keep apart: of 255 characters at most, so this cuts only what was blown up.
     return text if len(text) <= 300 else text[:297] + "..."
+
+
+def unreadable(shown: str, error: OSError) -> ModelError:
+    """Return the reason for which the file *shown* could not be read, and what to do about it."""
+    if error.errno == errno.ELOOP:
+        return ModelError(f"{shown} is a link, which is not followed; copy the model file itself")
+    what = {
+        errno.ENOENT: "check its name",
+        errno.EACCES: "let the gate's user read it, such as with chmod a+r",
+    }.get(error.errno or 0, "copy it again, or from another stick")
+    return ModelError(f"cannot read {shown}: {error.strerror or error}; {what}")

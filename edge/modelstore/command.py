@@ -14,6 +14,7 @@ from edge.rim import Number
 _EXIT_CODES = f"""\b
 Exit codes:
   0    done; of status: every chosen model is trusted
+  1    a bug in maskgate; MASKGATE_DEBUG=1 shows where
   2    an option, a key or a configuration that is not allowed
   4    the model file was refused, for the reason given
   5    the store cannot be read or written
@@ -66,11 +67,16 @@ def list_models(**options: Any) -> None:
 @model.command(epilog=_EXIT_CODES, short_help="Print what a model file says of itself.")
 @_file
 @_json
-def show(file: Path, as_json: bool) -> None:
+@click.option(
+    "--all", "everything", is_flag=True,
+    help="Every figure, and every setting of the training. The default is what fits a screen or "
+    "two; --json has everything.",
+)
+def show(file: Path, as_json: bool, everything: bool) -> None:
     """Print the card of the model FILE; nothing of it is run."""
     from edge.modelstore import actions
 
-    actions.show(file, as_json)
+    actions.show(file, as_json, everything)
 
 
 @model.command(epilog=_EXIT_CODES, short_help="Bring in a model file.")

@@ -98,6 +98,7 @@ class ModelFeed:
         self._on_probation: dict[Kind, str] = {}
         self._stamp = (-1, -1)
         self._activity = ""
+        self._went_back = ""
 
     def start(self) -> tuple[FaceDetector, MaskClassifier]:
         """Recover what an interrupted run left, and return the two models to begin with.
@@ -119,6 +120,7 @@ class ModelFeed:
             raise
         assert detector is not None and classifier is not None
         if self._alone:
+            self._went_back = self._teller.untold("model_rolled_back")
             self._tell()
             if self._threaded:
                 self._thread = threading.Thread(target=self._watch, name="models", daemon=True)
@@ -134,6 +136,11 @@ class ModelFeed:
         self._tallies[swap.kind] = Tally()
         self._taken[swap.kind] = swap.model.sha256
         return swap
+
+    def went_back(self) -> str:
+        """Return, once, which model was rolled back before the start or by it; "" for none."""
+        words, self._went_back = self._went_back, ""
+        return words
 
     def saw(
         self, now: float, faces: int, left: Sequence[str] = (), size: tuple[int, int] = (0, 0)

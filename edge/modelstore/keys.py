@@ -52,7 +52,7 @@ def check_public_key(text: str) -> bytes:
             "a private key is given where a public one belongs; keep it secret, make a new one "
             "with `maskgate model keygen`, and give the line that begins with ed25519:"
         )
-    return _decoded(text, PUBLIC_PREFIX, "a public key")
+    return _decoded(text, PUBLIC_PREFIX, f"{text[:60]!r} is no public key")
 
 
 def key_id(public: str) -> str:
@@ -102,7 +102,7 @@ def read_private_key(path: Path) -> bytes:
         raise UsageError(
             f"{path} is no private key of maskgate; `maskgate model keygen` makes one"
         )
-    return _decoded(lines[0], PRIVATE_PREFIX, f"the key in {path}")
+    return _decoded(lines[0], PRIVATE_PREFIX, f"the key in {path} is damaged")
 
 
 def signed(content: bytes, secret: bytes, name: str) -> bytes:
@@ -185,16 +185,15 @@ def _trailer(signature: Signature) -> bytes:
     return _MARK + f"{signature.key} {base64.b64encode(signature.value).decode()}\n".encode()
 
 
-def _decoded(text: str, prefix: str, what: str) -> bytes:
+def _decoded(text: str, prefix: str, wrong: str) -> bytes:
     try:
         value = base64.b64decode(text.removeprefix(prefix).strip(), validate=True)
     except (ValueError, binascii.Error):
         value = b""
     if not text.startswith(prefix) or len(value) != 32:
-        shown = text if prefix == PUBLIC_PREFIX else f"{prefix}..."
         raise UsageError(
-            f"{what} is {shown[:60]!r}; {prefix} and 44 characters of base64 are needed, as "
-            "`maskgate model keygen` writes them"
+            f"{wrong}; {prefix} and 44 characters of base64 are needed, as `maskgate model keygen` "
+            f"{'prints' if prefix == PUBLIC_PREFIX else 'writes'} them"
         )
     return value
 

@@ -1,4 +1,4 @@
-"""Models in words: the list of a gate's models, and one model's card."""
+"""Models in words: the list of a gate's models, and how the last update stands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from edge.modelstore import state as states
 from edge.modelstore.state import KINDS, Known, State
 
 _SHOWN_NOTES = 5
-_LONGEST_VALUE = 90
 
 
 def list_values(state: State, released: Mapping[Kind, ModelFile]) -> dict[str, Any]:
@@ -61,51 +60,6 @@ def status_text(values: Mapping[str, Any]) -> str:
     if values["last"] is not None:
         lines.append(f"{values['last']['at']}  {values['last']['words']}")
     return "\n".join(lines)
-
-
-def card_text(model: ModelFile, key: str) -> str:
-    """Return *model*'s card for people; *key* is the id of the key that signs it, "" for none."""
-    card, test = model.card, model.card.self_test
-    rows = [
-        ("file", str(model.path)),
-        ("sha256", model.sha256),
-        ("kind", card.kind),
-        ("name", card.name),
-        ("version", str(card.version)),
-        ("needs maskgate", f"{card.minimum_maskgate} or newer"),
-        ("input", f"{card.input.width}x{card.input.height} {card.input.color.upper()}, "
-                  f"(pixel - {card.input.mean:g}) / {card.input.std:g}"),
-        ("labels", ", ".join(card.labels)),
-        ("crop margin", "" if card.crop_margin is None else f"{card.crop_margin:g}"),
-        ("decision", ", ".join(f"{name} {value:.4g}" for name, value in card.decision.items())),
-        ("self-test", "none" if test is None else
-         f"{test.inputs} pictures, {test.tolerance:g} steps tolerated"),
-        ("signed by", f"{key}; `maskgate model verify` checks it" if key else "nobody"),
-    ]
-    lines = [f"{name:<15} {_printable(value)}" for name, value in rows if value]
-    for title, tree in (("measured", card.metrics), ("made from", card.provenance)):
-        found = _leaves(tree)
-        if found:
-            lines.append(f"\n{title}")
-            lines += [f"  {name:<40} {value}" for name, value in found]
-    return "\n".join(lines)
-
-
-def _leaves(tree: object, name: str = "") -> list[tuple[str, str]]:
-    """Return the values in *tree* with dotted names; long ones cut, lists of tables left out."""
-    if isinstance(tree, Mapping):
-        return [leaf for key, value in tree.items()
-                for leaf in _leaves(value, f"{name}.{key}" if name else str(key))]
-    if isinstance(tree, list) and any(isinstance(item, (dict, list)) for item in tree):
-        return [(name, f"{len(tree)} entries")]
-    text = f"{tree:.4g}" if isinstance(tree, float) else " ".join(str(tree).split())
-    name, text = _printable(name), _printable(text)
-    return [(name, text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "...")]
-
-
-def _printable(text: str) -> str:
-    # Whoever wrote the file must not steer the terminal of who looks at it.
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _of(state: State, kind: Kind) -> list[Known]:

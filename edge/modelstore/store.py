@@ -34,6 +34,7 @@ from edge.errors import ModelError, OutputError
 from edge.files import replaced, sync_folder
 from edge.modelfile import LARGEST_FILE, Kind
 from edge.modelstore import state as states
+from edge.modelstore.arrival import unreadable
 from edge.modelstore.state import STATE_FORMAT, Change, Known, State
 
 Step = Callable[[str], None]
@@ -281,7 +282,7 @@ class Store:
         try:
             handle = os.open(source, flags)
         except OSError as error:
-            raise ModelError(f"cannot read {shown}: {error.strerror or error}") from error
+            raise unreadable(shown, error) from error
         before = os.fstat(handle)
         if not stat.S_ISREG(before.st_mode):
             # Python opens no file object on a folder.
@@ -298,7 +299,7 @@ class Store:
                 try:
                     chunk = stream.read(_CHUNK)
                 except OSError as error:
-                    raise ModelError(f"cannot read {shown}: {error.strerror or error}") from error
+                    raise unreadable(shown, error) from error
                 if not chunk:
                     break
                 digest.update(chunk)

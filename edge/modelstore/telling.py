@@ -60,6 +60,14 @@ class Teller:
             return False
         return True
 
+    def untold(self, event: NoteKind) -> str:
+        """Return the words of the notes of *event* that were not passed on yet; "" for none."""
+        try:
+            state = self._store.read()
+        except MaskgateError:
+            return ""
+        return "; ".join(n.words for n in state.notes if n.number > state.told and n.event == event)
+
     def pass_on(self) -> None:
         """Pass on the notes of the state file, those of commands and of earlier runs too."""
         try:

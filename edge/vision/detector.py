@@ -18,15 +18,13 @@ import numpy.typing as npt
 
 from edge.errors import ModelError
 from edge.modelfile import ModelFile
-from edge.vision.crop import Image, resized
+from edge.vision.crop import Image
 from edge.vision.geometry import Boxes, clip_boxes, no_boxes, non_maximum_suppression
 from edge.vision.interpreter import Network, every_integer
+from edge.vision.letterbox import PADDING, STEP, Letterbox, input_shape
 
-STRIDES = (8, 16, 32)
+STRIDES = (8, 16, STEP)
 LANDMARKS = 5
-PADDING = 127
-"""Grey level beside a letterboxed picture: the middle of the range, so int8 reads it as 0."""
-
 MOST_CANDIDATES = 256
 """Cells decoded per stride; a crowd of 60 uses about 200, and suppression is quadratic."""
 
@@ -58,69 +56,6 @@ class Faces:
     def none(cls) -> Faces:
         """Return what a picture without a face gives: arrays of length 0."""
         return cls(no_boxes(), np.zeros(0, np.float32), np.zeros((0, LANDMARKS, 2), np.float32))
-
-
-def input_shape(width: int, height: int, pixels: int) -> tuple[int, int]:
-    """Return the (width, height) at which the network sees a *width* x *height* picture best.
-
-    Both are multiples of the coarsest stride, their product is at most *pixels*, and the
-    picture, letterboxed into them, keeps the largest possible scale.  So a 4:3 camera, a
-    16:9 camera and a portrait photograph all cost the same and none pays for padding.
-
-    Raises ValueError when *pixels* holds not even one cell.
-    """
-    step = STRIDES[-1]
-    if pixels < step * step:
-        raise ValueError(f"{pixels} input pixels are too few; at least {step * step} are needed")
-    best = (0.0, 0, (step, step))
-    for across in range(step, pixels // step + 1, step):
-        down = pixels // across // step * step
-        scale = min(across / width, down / height)
-        # The smallest height that loses nothing: padding costs time and finds no face.
-        down = max(step, min(down, int(np.ceil(height * scale / step)) * step))
-        best = max(best, (scale, -across * down, (across, down)))
-    return best[2]
-
-
-def fitted_size(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
-    """Return the (width, height) of a picture of *size* once it fits into *width* x *height*."""
-    columns, rows = size
-    scale = min(width / columns, height / rows)
-    return min(width, max(1, round(columns * scale))), min(height, max(1, round(rows * scale)))
-
-
-class Letterbox:
-    """Fits pictures of *columns* x *rows* pixels into *width* x *height*.
-
-    A picture keeps its proportions and sits at the top left; the rest is :data:`PADDING`.
-    *scale* is how much larger it comes out.
-    """
-
-    def __init__(self, columns: int, rows: int, width: int, height: int, channels: int = 3) -> None:
-        self.scale = min(width / columns, height / rows)
-        across, down = fitted_size((columns, rows), width, height)
-        self._canvas = np.full((height, width, channels), PADDING, np.uint8)
-        self._place = self._canvas[:down, :across]
-
-    def fit(self, image: Image) -> Image:
-        """Return *image* fitted, (height, width, channels) uint8, good until the next call.
-
-        One that fits as it is comes back itself, not a copy.
-        """
-        down, across = self._place.shape[:2]
-        fitted = resized(image, across, down, self._place)
-        if self._place.shape == self._canvas.shape:
-            return fitted
-        if fitted is not self._place:
-            self._place[:] = fitted
-        return self._canvas
-
-
-def letterbox(image: Image, width: int, height: int) -> tuple[Image, float]:
-    """Return *image* as :class:`Letterbox` fits it into *width* x *height*, and the scale."""
-    rows, columns, channels = image.shape
-    box = Letterbox(columns, rows, width, height, channels)
-    return box.fit(image), box.scale
 
 
 def decode_cells(

@@ -14,11 +14,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.bench import report_file
-from edge.bench.command import run_steps
+from edge.bench.command import bench, run_steps
 from edge.bench.comparison import bars, comparison_text
 from edge.bench.configure import with_threads, write_threads
 from edge.bench.figures import compare, figures
@@ -43,17 +44,12 @@ from edge.errors import OutputError, UsageError
 
 BOARDS = Path(__file__).parent / "boards"
 ROOT = Path(__file__).parents[2]
-# Until maskgate's own command line knows the command, and afterwards too.
-RUN = (
-    "from edge.cli import main\nfrom edge.bench.command import bench\n"
-    "main.commands.setdefault('bench', bench)\nmain()"
-)
 
 
 def maskgate(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
     """Run ``maskgate bench`` as a program of its own."""
     return subprocess.run(
-        [sys.executable, "-c", RUN, "bench", *arguments],
+        [sys.executable, "-m", "edge", "bench", *arguments],
         capture_output=True, text=True, timeout=300, cwd=ROOT, check=False, **options,
     )
 
@@ -100,7 +96,8 @@ def test_a_benchmark_is_a_file_with_a_schema_and_figures(quick):
     report = read_report(folder / "a.json")
     assert {"detector_1_thread_ms", "classifier_1_thread_ms", "frame_to_bare_ratio",
             "loop_8_faces_1_thread_fps", "frame_to_pin_ms", "camera_fps", "memory_peak_mib",
-            "stage_crop_ms", "sustained_last_fps"} <= set(report.figures)
+            "stage_crop_ms", "sustained_last_fps",
+            "frame_given_small_picture_ms"} <= set(report.figures)
     assert all(value >= 0 for value in report.figures.values())
 
 
@@ -157,7 +154,7 @@ def test_what_cannot_be_is_one_line_and_a_code(tmp_path, arguments, code, words)
 def test_ctrl_c_gives_what_was_measured_until_then(tmp_path):
     file = tmp_path / "a.json"
     with subprocess.Popen(
-        [sys.executable, "-c", RUN, "bench", "--quick", "--minutes", "60", "--json", str(file)],
+        [sys.executable, "-m", "edge", "bench", "--quick", "--minutes", "60", "--json", str(file)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
     ) as program:
         _wait_until_measuring_for_long(program.pid)
@@ -393,3 +390,11 @@ def replace_ratio(result: Result) -> Result:
     """Return *result* with a time that is not a number, as after a broken clock."""
     broken = Spread(1, float("nan"), 1.0, 1.0, float("inf"))
     return replace(result, loops=(replace(result.loops[0], frame=broken),))
+
+
+def test_help_and_docs_tell_the_same_exit_codes():
+    told = CliRunner().invoke(bench, ["--help"]).output.split("Exit codes:")[1]
+    codes = [line.split()[0] for line in told.strip().splitlines()]
+    text = (ROOT / "docs/benchmark.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|")]
+    assert codes == [row for row in rows if row.isdigit()] == ["0", "1", "2", "3", "4", "5", "130"]

@@ -25,7 +25,7 @@ from edge.camera.pi_controls import offered, read_controls
 from edge.camera.plugins import SMALL_PIXELS, Wish
 from edge.camera.uri import parse_uri
 from edge.errors import SourceError, UsageError
-from edge.vision.detector import input_shape, letterbox
+from edge.vision.letterbox import input_shape, letterbox
 
 SOON = 5.0
 

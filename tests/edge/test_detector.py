@@ -15,13 +15,11 @@ from edge.vision.detector import (
     Decoder,
     FaceDetector,
     Faces,
-    Letterbox,
     candidates,
     decode_cells,
     gather_faces,
-    input_shape,
-    letterbox,
 )
+from edge.vision.letterbox import Letterbox, input_shape, letterbox
 
 PIXELS = 384 * 288
 

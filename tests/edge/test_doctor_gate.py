@@ -132,6 +132,12 @@ def test_each_output_is_told_and_then_on_for_a_second(ctx):
     assert [numbers for _, numbers in on] == [[17], [5], [6], [13], [22]]
 
 
+def test_nobody_is_told_to_look_at_pins_that_are_only_pretended(ctx):
+    told = []
+    found = check_pins(replace(ctx, wishes=SHOW, say=told.append))
+    assert told == [] and (found.level, "none was driven" in found.found) == ("skipped", True)
+
+
 def test_a_relay_is_not_touched_unless_outputs_are_to_be_shown(ctx):
     factory = MockFactory(pin_class=MockPWMPin)
     held = factory.pin(22)

@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from edge.errors import EXIT_MODEL, ModelError
+from edge.modelfile import Kind
 from edge.modelstore import keys
 from edge.modelstore.arrival import PATIENCE
 from edge.modelstore.command import model
@@ -75,6 +76,13 @@ def swapped_network() -> bytes:
     """A detector's network under a classifier's card, right digest and all."""
     body, _, _ = parts(DETECTOR)
     return make(CLASSIFIER, network=lambda _: body)
+
+
+def another_architecture(kind: Kind) -> bytes:
+    """The other kind's network under a card of *kind* that states its input size truly."""
+    other = CLASSIFIER if kind == DETECTOR else DETECTOR
+    network, card, _ = parts(other)
+    return make(kind, network=lambda _: network, change=said(input=card["input"]))
 
 
 def labelled(text: str) -> bytes:
@@ -138,6 +146,10 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "a flatbuffer that points outside": (
         lambda: make(DETECTOR, network=pointing_outside), "points outside itself"),
     "a detector's network where a classifier's belongs": (swapped_network, "its card says"),
+    "a detector of another architecture": (
+        lambda: another_architecture(DETECTOR), "maps with these channels are needed"),
+    "a classifier of another architecture": (
+        lambda: another_architecture(CLASSIFIER), "a mask-classifier has a square one"),
     "another input size": (
         lambda: make(DETECTOR, change=lambda card: card["input"].update(width=320)),
         "its card says [1, 288, 320, 3]"),
@@ -267,7 +279,9 @@ def test_a_link_or_a_pipe_in_the_folder_is_not_followed(tmp_path: Path) -> None:
     feed.work(0)
     feed.work(5)
     assert feed.poll() is None
-    assert sorted(note.file for note in feed.notes()) == ["link.tflite", "pipe.tflite"]
+    link, pipe = sorted(feed.notes(), key=lambda note: note.file)
+    assert link.words == "link.tflite is a link, which is not followed; copy the model file itself"
+    assert pipe.words == "pipe.tflite is no regular file; copy the model file itself"
     feed.close()
 
 

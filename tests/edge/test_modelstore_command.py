@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.errors import EXIT_MODEL, EXIT_OUTPUT, EXIT_USAGE
+from edge.modelfile import Kind
+from edge.modelstore.cardwords import card_text
 from edge.modelstore.command import model
+from edge.modelstore.state import KINDS
 from edge.modelstore.status import EXIT_PENDING, EXIT_ROLLED_BACK
 from edge.modelstore.store import Store
 from edge.rim import Rim
@@ -19,6 +25,7 @@ from tests.edge.model_files import (
     MODELS,
     feed_of,
     make,
+    released,
     released_version,
     settings_of,
 )
@@ -87,6 +94,11 @@ def test_a_downgrade_is_explicit_and_in_the_journal(
     assert maskgate("install", new, "--allow-downgrade", *gate).exit_code == 0
     notes = Store(tmp_path / "models").read().notes
     assert "ALTHOUGH IT IS NO NEWER (--allow-downgrade)" in notes[-1].words
+    # The gate's own journal gets it from its feed, at the next start or within seconds.
+    feed = feed_of(tmp_path / "models")
+    feed.start()
+    assert notes[-1] in feed.notes()
+    feed.close()
 
 
 def test_a_fleet_tool_sees_an_update_through(tmp_path: Path, gate: list[object], new: Path) -> None:
@@ -125,13 +137,53 @@ def test_a_key_is_made_used_and_asked_for(tmp_path: Path, new: Path) -> None:
     assert "signed by" in maskgate("list", *gate).output
 
 
-def test_a_card_is_shown_for_people_and_for_programs() -> None:
-    path = MODELS / "mask-classifier.int8.tflite"
-    shown = maskgate("show", path)
-    assert shown.exit_code == 0
-    for part in ("112x112 RGB", "with_mask, without_mask", "self-test", "measured", "made from"):
+def figures_in(tree: object) -> list[str]:
+    """Return every number in *tree*, as it is shown."""
+    if isinstance(tree, dict):
+        return [figure for value in tree.values() for figure in figures_in(value)]
+    return [f"{tree:.4g}"] if isinstance(tree, float) else []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_card_is_shown_for_people_and_for_programs(kind: Kind) -> None:
+    path = MODELS / f"{kind}.int8.tflite"
+    shown, whole = maskgate("show", path), maskgate("show", path, "--all")
+    assert shown.exit_code == whole.exit_code == 0
+    for part in ("x288 RGB" if kind == DETECTOR else "112x112 RGB", "self-test", "made from"):
         assert part in shown.output
-    assert json.loads(maskgate("show", path, "--json").output)["kind"] == "mask-classifier"
+    # Two screens of what matters; the rest is named, and shown when asked for.
+    assert len(shown.output.splitlines()) <= 80 and "(--all)" in shown.output
+    assert "(--all)" not in whole.output
+    values = json.loads(maskgate("show", path, "--json").output)
+    assert values["kind"] == kind
+    figures = figures_in(values["metrics"])
+    assert len(figures) > 50 and [f for f in figures if f not in whole.output] == []
+
+
+def test_a_figure_is_shown_with_its_interval_and_a_table_by_its_rows(new: Path) -> None:
+    metrics = {"door": {
+        "recall": {"value": 0.9, "low": 0.85, "high": 0.95}, "confusion": [[1, 2], [3, 4]],
+    }}
+    new.write_bytes(make(DETECTOR, change=lambda card: card.update(metrics=metrics)))
+    assert "door: recall 0.9 (0.85 to 0.95), confusion 1 2 / 3 4" in maskgate("show", new).output
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(st.sampled_from(["value", "low", "high", "", "a\x1b", "b b"]), inner),
+    max_leaves=30,
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), json_values), st.booleans())
+def test_whatever_a_card_says_of_itself_can_be_shown(
+    tree: dict[str, Any], everything: bool
+) -> None:
+    model = released()[DETECTOR]
+    card = dataclasses.replace(model.card, metrics=tree, provenance=tree)
+    text = card_text(dataclasses.replace(model, card=card), "", everything)
+    assert all(character.isprintable() or character == "\n" for character in text)
 
 
 @pytest.mark.parametrize(
@@ -139,8 +191,9 @@ def test_a_card_is_shown_for_people_and_for_programs() -> None:
     [
         (["install", "."], EXIT_MODEL, "is no regular file"),
         (["status", "--wait", "nan"], EXIT_USAGE, "nan is no number"),
-        (["install", "/none.tflite"], EXIT_MODEL, "cannot read none.tflite: No such file"),
+        (["install", "/none.tflite"], EXIT_MODEL, "such file or directory; check its name"),
         (["show", "/none.tflite"], EXIT_MODEL, "does not exist"),
+        (["show", "/"], EXIT_MODEL, "Is a directory; name a .tflite file"),
         (["rollback", DETECTOR], EXIT_USAGE, "none before it to go back to"),
         (["rollback", "cat-detector"], EXIT_USAGE, "cat-detector"),
         (["verify", MODELS / "face-detector.int8.tflite"], EXIT_USAGE, "no key is configured"),
@@ -192,3 +245,12 @@ def test_what_a_card_says_does_not_steer_the_terminal(new: Path) -> None:
     new.write_bytes(make(DETECTOR, change=lambda card: card.update(name="a\n\x1b[31mb")))
     shown = maskgate("show", new)
     assert shown.exit_code == 0 and "name            a??[31mb" in shown.output
+
+
+def test_help_and_docs_tell_the_same_exit_codes() -> None:
+    told = maskgate("--help").output.split("Exit codes:")[1]
+    codes = [line.split()[0] for line in told.strip().splitlines()]
+    text = (MODELS.parent / "docs/updates.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|")]
+    assert codes == [row for row in rows if row.isdigit()]
+    assert codes == ["0", "1", "2", "4", "5", str(EXIT_PENDING), str(EXIT_ROLLED_BACK), "130"]

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from edge.config import default_config
 from edge.modelstore.store import Store
+from edge.networks import Networks
 from tests.edge.model_files import (
     CLASSIFIER,
     DETECTOR,
@@ -133,8 +135,13 @@ def test_killed_on_probation_the_gate_says_that_it_rolled_back(tmp_path: Path, n
     copied_in(tmp_path, make(DETECTOR))
     run(tmp_path, name, 0)
     feed = feed_of(tmp_path)
-    detector, _ = feed.start()
+    detector, classifier = feed.start()
     assert detector.model == released()[DETECTOR]
+    # The lights say so too, once: a change for the worse of what the gate runs.
+    networks = Networks(detector, classifier, default_config(), feed)
+    change = networks.change()
+    assert change is not None and change.trouble and "face-detector 100" in change.detail
+    assert change.detector is None and networks.change() is None
     (note,) = [note for note in feed.notes() if note.event == "model_rolled_back"]
     assert "face-detector 100" in note.words and "ended out of order" in note.words
     # And the file that did it is not taken in by itself again.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.config import examined
 from edge.errors import UsageError
 from edge.modelstore import state as states
 from edge.modelstore.keys import PUBLIC_PREFIX
@@ -176,21 +178,32 @@ def test_only_time_between_close_frames_is_healthy(frames: list[tuple[float, int
     assert summed(tally, Tally()) == tally
 
 
+A_KEY = PUBLIC_PREFIX + "A" * 43 + "="
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
         ({"settle_seconds": 0}, "settle_seconds is 0; allowed: 0.2 to 60 seconds"),
         ({"probation_minutes": 1441}, "0.01 to 1440 minutes"),
-        ({"trial_megabytes": 1}, "64 to 4096"),
+        ({"trial_megabytes": 127}, "128 to 4096"),
         ({"keep": 0}, "1 to 20 versions"),
         ({"slow_factor": float("nan")}, "slow_factor is nan"),
-        ({"keys": ("secret",)}, "44 characters of base64"),
-        ({"keys": (PUBLIC_PREFIX + "A" * 43 + "=",) * 17}, "at most 16"),
+        ({"keys": ("secret",)}, "^keys is wrong in entry 1: 'secret' is no public key; .* base64"),
+        ({"keys": (A_KEY, "ed25519-private:A")}, "^keys is wrong in entry 2: a private key"),
+        ({"keys": (A_KEY,) * 17}, "at most 16"),
     ],
 )
 def test_settings_outside_their_range_are_told(changes: dict[str, object], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         UpdateSettings(**changes)  # type: ignore[arg-type]
+
+
+def test_a_wrong_key_does_not_hide_what_else_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "gate.toml"
+    file.write_text('[updates]\nkeys = ["abc"]\nkeep = 0\n')
+    _, problems = examined(file)
+    assert [words.split("updates.")[1].split()[0] for words in problems] == ["keep", "keys"]
 
 
 def test_the_store_lies_in_the_services_state_folder() -> None:

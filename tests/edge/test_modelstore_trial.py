@@ -7,15 +7,19 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from edge.errors import ModelError
-from edge.modelfile import ModelFile, parts_of
+from edge.modelfile import Kind, ModelFile, parts_of
 from edge.modelstore.flatbuffer import TYPES
 from edge.modelstore.settings import UpdateSettings
 from edge.modelstore.structure import KNOWN_OPERATORS, check_network
+from edge.modelstore.trial import side_by_side
 from edge.modelstore.trialrun import Child, Passed, run_trial, too_slow
 from tests.edge.model_files import CLASSIFIER, DETECTOR, original, released
 
@@ -57,6 +61,18 @@ def test_a_child_that_hangs_is_ended_in_time() -> None:
         with pytest.raises(ModelError, match="it took longer than 1 s"):
             child.ask(model.path, DETECTOR, None, "new.tflite")
         assert not child.alive
+
+
+@pytest.mark.parametrize("kind", [DETECTOR, CLASSIFIER])
+def test_a_model_may_take_so_much_memory_and_no_more(kind: Kind) -> None:
+    model = released()[kind]
+    least = UpdateSettings(trial_megabytes=128)
+    assert run_trial(model.path, kind, model.path, "new.tflite", least).error == 0
+    # Less than may be configured, so that a released network is one that takes too much.
+    little = cast(UpdateSettings, SimpleNamespace(trial_megabytes=8, trial_seconds=30))
+    with Child(little) as child, pytest.raises(ModelError) as caught:
+        child.ask(model.path, kind, None, "new.tflite")
+    assert str(caught.value).startswith("new.tflite needs more than 8 MB; train a smaller network")
 
 
 def test_a_gate_that_stops_does_not_wait_for_a_trial() -> None:
@@ -114,6 +130,28 @@ def test_a_child_is_asked_again_and_again(tmp_path: Path) -> None:
 )
 def test_slow_is_so_many_times_slower(passed: Passed, factor: float, slow: bool) -> None:
     assert bool(too_slow(passed, factor)) is slow
+
+
+@pytest.mark.parametrize(("takes", "slow"), [(0.001, False), (0.012, True)])
+@pytest.mark.parametrize("hit", [0, 1])
+def test_a_busy_board_makes_no_network_slow(takes: float, slow: bool, hit: int) -> None:
+    now = [0.0]
+    calls = count()
+
+    class Busy:
+        """A network that takes so long, on a board that does something else every second time."""
+
+        shape = (2, 2, 3)
+
+        def __init__(self, seconds: float) -> None:
+            self.seconds = seconds
+
+        def run_raw(self, picture: object) -> None:
+            now[0] += self.seconds + (0.012 if next(calls) % 2 == hit else 0)
+
+    new, running = side_by_side(Busy(takes), Busy(0.001), lambda: now[0])
+    assert running == pytest.approx(1.0)
+    assert bool(too_slow(Passed(0, "", new, running), 10)) is slow
 
 
 def test_a_model_that_is_much_slower_here_is_refused(classifier_file: ModelFile) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from edge.vision.crop import Image
-from edge.vision.detector import letterbox
 from edge.vision.interpreter import to_float
+from edge.vision.letterbox import letterbox
 from train.detector.config import DetectorConfig
 from train.detector.loop import Batch
 from train.detector.samples import Floats, Source, compose

@@ -13,8 +13,9 @@ import numpy as np
 from edge.errors import ModelError
 from edge.modelfile import InputSpec
 from edge.vision.crop import Image
-from edge.vision.detector import STRIDES, Faces, candidates, gather_faces, input_shape, letterbox
+from edge.vision.detector import STRIDES, Faces, candidates, gather_faces
 from edge.vision.interpreter import to_float
+from edge.vision.letterbox import input_shape, letterbox
 from train.detector.config import DetectorConfig
 from train.detector.network import Upsample
 

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.vision.crop import Image
-from edge.vision.detector import LANDMARKS, input_shape
+from edge.vision.detector import LANDMARKS
+from edge.vision.letterbox import input_shape
 from edge.vision.mask_painting import paint_mask, random_style
 from train.augment.camera import cheap_camera
 from train.data.records import PictureRecord

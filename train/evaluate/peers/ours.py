@@ -9,8 +9,9 @@ import numpy as np
 from edge.modelfile import ModelFile
 from edge.vision.classifier import MaskClassifier
 from edge.vision.crop import Image, crop_face
-from edge.vision.detector import FaceDetector, input_shape, letterbox
+from edge.vision.detector import FaceDetector
 from edge.vision.interpreter import Network
+from edge.vision.letterbox import input_shape, letterbox
 from train.evaluate.peers.contestant import Contestant
 from train.evaluate.peers.frame import FACE, FRAME
 

@@ -1,0 +1,72 @@
+"""Typed reading of a model's card: what is missing or wrong is named, with what is allowed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from edge.errors import ModelError
+
+
+class Fields:
+    """Typed reading of a JSON object, with messages that name field, value and what is allowed."""
+
+    def __init__(self, tree: Mapping[str, Any], name: str, prefix: str = "") -> None:
+        self.tree, self.name, self.prefix = tree, name, prefix
+
+    def wrong(self, key: str, value: object, allowed: str) -> ModelError:
+        shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
+        return ModelError(
+            f"{self.name}: its card says {self.prefix}{key} = {shown}; {allowed} is needed; "
+            "convert it again"
+        )
+
+    def _get(self, key: str, default: Any) -> Any:
+        value = self.tree.get(key, default)
+        if value is None:
+            raise ModelError(
+                f"{self.name}: its card has no {self.prefix}{key}; convert it again"
+            )
+        return value
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self._get(key, default)
+        if not isinstance(value, str):
+            raise self.wrong(key, value, "a text")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self._get(key, None)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.wrong(key, value, "a list of texts")
+        return tuple(value)
+
+    def integer(self, key: str, low: int, high: int = 2**63) -> int:
+        value = self._get(key, None)
+        if type(value) is not int or not low <= value <= high:
+            raise self.wrong(key, value, f"a whole number from {low} to {high}")
+        return value
+
+    def number(self, key: str) -> float:
+        value = self._get(key, None)
+        # bool is an int in Python, and JSON's NaN and Infinity are floats.
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.wrong(key, value, "a number")
+        try:
+            real = float(value)
+        except OverflowError:
+            raise self.wrong(key, value, "a smaller number") from None
+        if not math.isfinite(real):
+            raise self.wrong(key, value, "a finite number")
+        return real
+
+    def mapping(self, key: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
+        value = self._get(key, default)
+        if not isinstance(value, dict):
+            raise self.wrong(key, value, "an object")
+        return value
+
+    def numbers(self, key: str) -> dict[str, float]:
+        inner = Fields(self.mapping(key, {}), self.name, f"{self.prefix}{key}.")
+        return {name: inner.number(name) for name in inner.tree}

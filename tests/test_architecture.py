@@ -18,8 +18,11 @@ SHARED = (
     "edge.__version__", "edge.errors", "edge.files", "edge.modelfile", "edge.quiet", "edge.rim",
     "edge.vision",
 )
-# The studio shows the device's own decision, its drawing and its built-in scene.
-SHOWN = ("edge.camera.demo", "edge.camera.portrait", "edge.gate", "edge.report.overlay")
+# The studio shows the device's own decision on films, its drawing and its built-in scene.
+SHOWN = (
+    "edge.camera.demo", "edge.camera.files", "edge.camera.portrait", "edge.gate",
+    "edge.report.overlay",
+)
 # It releases a model with what wrote it, and signs it as a gate wants it.
 RELEASING = ("convert.cardtext", "convert.modelwriter", "convert.release", "edge.modelstore.keys")
 # The readers of data sets, and the layer that a detector's .keras file is built of.
@@ -48,7 +51,10 @@ ALLOWED = {
         "edge.config.read_config", "edge.errors", "edge.files", "edge.journal",
         "edge.report.events", "edge.vision.crop",
     ),
-    "edge/modelfile.py": ("edge.__version__", "edge.errors", "edge.files"),
+    "edge/modelfile.py": (
+        "edge.__version__", "edge.cardfields", "edge.errors", "edge.files",
+    ),
+    "edge/cardfields.py": ("edge.errors",),
     "edge/errors.py": (),
 }
 WIDER = ("train/studio",)

@@ -238,6 +238,31 @@ def evaluate_both(
     _report(result, pair_tables(result), written)
 
 
+@evaluate.command("looks")
+@_path_option("--clip", "clips", required=True, multiple=True, metavar="FILE",
+              help="Film of people; may be given several times.")
+@_path_option("--detector", metavar="FILE", help="Default: the released detector.")
+@_path_option("--classifier", metavar="FILE", help="Default: the released classifier.")
+@click.option(
+    "--repeats", default=1000, show_default=True, type=click.IntRange(min=0),
+    help="Bootstrap resamples of the people for the intervals; 0 for none.",
+)
+@_path_option("--json", "written", metavar="FILE", help="Write everything there too.")
+def evaluate_looks(
+    clips: tuple[Path, ...], detector: Path | None, classifier: Path | None, repeats: int,
+    written: Path | None,
+) -> None:
+    """Measure how long a look's error lasts: the gate's decision.correlation_seconds."""
+    from train.evaluate.looks import looks_tables
+    from train.studio.looking import looks_in
+
+    result = looks_in(
+        clips, detector or _released("face-detector"),
+        classifier or _released("mask-classifier"), repeats,
+    )
+    _report(result, looks_tables(result), written)
+
+
 @main.command()
 @_path_option("--faces", required=True, metavar="DIR", help="val.csv and images/.")
 @_path_option("--detection", required=True, metavar="DIR", help="val.json and images/.")

@@ -111,6 +111,11 @@ class Browser:
         service = webdriver.ChromeService(executable_path=driver)
         self.driver = webdriver.Chrome(options=options, service=service)
 
+    def as_phone(self, width: int = 390, height: int = 844) -> None:
+        """Be a phone of so many pixels from now on; a window cannot be as narrow."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
     def open(self, address: str, waiting_for: str) -> None:
         self.driver.get(address)
         self.sees(waiting_for)
@@ -141,6 +146,13 @@ class Browser:
         self._once(lambda: next(
             e for e in self.driver.find_elements("css selector", "button, [role=option], label")
             if words in e.text and e.is_displayed()
+        ).click())
+
+    def follow(self, words: str) -> None:
+        """Follow the link that says *words*."""
+        self._once(lambda: next(
+            e for e in self.driver.find_elements("css selector", "a")
+            if e.text.strip() == words and e.is_displayed()
         ).click())
 
     def click_until(self, words: str, shown: str) -> None:
@@ -174,6 +186,17 @@ class Browser:
         find = self.driver.find_element
         place = self._once(lambda: find("css selector", "input[type=file]"))
         place.send_keys("\n".join(map(str, paths)))
+
+    @property
+    def too_wide(self) -> list[str]:
+        """What reaches beyond the right edge, so that a phone would have to be pushed about."""
+        script = (
+            "const wide = document.documentElement.clientWidth + 1; "
+            "return [...document.querySelectorAll('button, p, a, img, video, canvas, input')]"
+            ".filter(e => e.offsetWidth && e.getBoundingClientRect().right > wide"
+            " && e.getBoundingClientRect().left < wide).map(e => e.tagName + ' ' + e.innerText)"
+        )
+        return [str(words) for words in self.driver.execute_script(script)]
 
     def press(self, key: str) -> None:
         """Press *key* on the page itself."""

@@ -134,6 +134,22 @@ def test_every_page_can_be_opened_by_its_address(
     browser.open(f"{site.address}/{page}", shows)
 
 
+def test_a_phone_names_every_page_and_fits_it(site: Site) -> None:
+    phone = Browser()
+    try:
+        phone.as_phone()
+        phone.open(site.address, "Who wears a mask here?")
+        phone.click("Demo")
+        phone.sees("without a mask worn right")
+        assert phone.too_wide == []
+        for page, shows in (("Data", "Data set"), ("Runs", "before"), ("Gates", "door")):
+            phone.follow(page)
+            phone.sees(shows)
+            assert phone.too_wide == []
+    finally:
+        phone.close()
+
+
 def test_labels_are_put_right_by_the_keyboard(site: Site, browser: Browser) -> None:
     browser.open(f"{site.address}/data", "Look at it")
     browser.click("Look at it")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from edge.errors import DataError, UsageError
 from edge.modelfile import LABELS
@@ -21,6 +22,7 @@ from train.studio import dataset
 from train.studio.audit import audited
 from train.studio.dataset import Audit, AuditedFace
 from train.studio.datasets import chosen_dataset, layout_of, list_datasets
+from train.studio.drawing import lightened
 from train.studio.forms import config_with_corrections
 from train.studio.relabel import CHOICES, read_rows, relabel, rows_text
 
@@ -87,6 +89,20 @@ def test_small_and_dark_faces_are_found(tmp_path: Path) -> None:
     found = dataset.poor(audit_of(tmp_path))
     assert [face.name for face in found["small"]] == ["001.png"]
     assert "000.png" in {face.name for face in found["dark"]}
+
+
+@pytest.mark.parametrize(("share", "lighter"), [(0.02, True), (0.1, True), (1.0, False)])
+def test_a_dark_face_is_shown_so_light_that_a_person_can_judge_it(
+    share: float, lighter: bool
+) -> None:
+    given = Image.fromarray((face_picture(LABELS[0], 0) * share).astype(np.uint8))
+    shown = lightened(given)
+    assert (shown is not given) == lighter
+    assert np.percentile(np.asarray(shown.convert("L")), 97) > 90
+
+
+def test_a_picture_that_is_wholly_black_stays_a_picture() -> None:
+    assert lightened(Image.new("RGB", (9, 9))).size == (9, 9)
 
 
 def test_an_audit_is_read_back_from_its_file(tmp_path: Path, faces_folder: Path) -> None:

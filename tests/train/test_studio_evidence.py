@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edge.gate.decision import DecisionSettings, Evidence, leaning, update
 from train.studio.films import film_of, frame_rate
 from train.studio.messages import SeenClip, Sight
-from train.studio.sequential import drawn, log_ratio, stories
+from train.studio.sequential import by_weight, drawn, log_ratio, stories
 from train.studio.trying import watch_clip
 
 EQUAL = (1 / 3, 1 / 3, 1 / 3)
@@ -66,6 +66,29 @@ def test_the_curve_leans_as_the_gate_does(said: list[tuple[float, float, float]]
         ratio, lean = log_ratio(known), leaning(known, usual)
         bound = usual.alarm_bound if ratio > 0 else usual.pass_bound
         assert max(-1.0, min(1.0, ratio / bound)) == pytest.approx(lean)
+
+
+def test_who_is_called_out_is_read_first_and_who_is_not_known_last() -> None:
+    said = {1: ["too small", "blurred", "too small"], 2: [MASKED] * 20, 3: [BARE], 4: [BARE] * 20}
+    clips = [clip_of(looks, person) for person, looks in said.items()]
+    told = [stories(clip, DecisionSettings())[0] for clip in clips]
+    assert [story.person for story in by_weight(told)] == [4, 2, 3, 1]
+    assert [story.lack for story in told] == ["too small", "", "", ""]
+    assert [story.counted > 0 for story in told] == [False, True, True, True]
+
+
+def test_every_sort_of_look_has_its_sign_in_the_plot() -> None:
+    plots = pytest.importorskip("train.studio.plots", reason="Altair is not installed")
+    looks = ["too small", BARE, "blurred", *[BARE] * 20]
+    (story,) = stories(clip_of(looks), DecisionSettings())
+    chart = plots.evidence_chart(story, DecisionSettings()).to_dict()
+    (points,) = (la for la in chart["layer"] if la["mark"]["type"] == "point")
+    rows = chart["datasets"][points["data"]["name"]]
+    areas = {row["look"]: row["area"] for row in rows}
+    assert set(areas) == {"counted", "not needed", "no evidence"}
+    # What was no evidence has to be seen: it is why nothing moves.
+    assert areas["not needed"] < areas["counted"] <= areas["no evidence"]
+    assert points["encoding"]["shape"]["legend"] and points["encoding"]["size"]["scale"] is None
 
 
 def test_the_gate_is_in_alarm_while_somebody_is_called_out() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 from edge.modelfile import read_model
@@ -112,6 +113,21 @@ def test_a_clip_is_told_person_by_person(studio: Open, tmp_path: Path) -> None:
     app.slider(key="looks").set_value(20).run()
     later = float(words(app).split("decided ")[1].split()[0])
     assert later > float(text.split("decided ")[1].split()[0])
+
+
+def test_of_many_people_those_to_call_out_stand_first(studio: Open, tmp_path: Path) -> None:
+    masked, bare = (cv2.resize(portrait(n), (256, 256)) for n in ("with_mask", "without_mask"))
+    crowd = np.vstack([np.hstack([masked] * 4), np.hstack([masked] * 3 + [bare])])
+    app = studio("look")
+    clip = clip_of([crowd] * 15, tmp_path)
+    app.file_uploader[0].set_value(("clip.avi", clip, "video/x-msvideo"))
+    text = words(app.run())
+    assert "8 people, 1 to call out" in text
+    people = [line for line in text.splitlines() if "<b>Person " in line]
+    assert len(people) == 8 and "no mask" in people[0]
+    # Eight tabs are no list on a phone.
+    options = app.selectbox(key="evidence_of").options
+    assert len(options) == 8 and "no mask" in options[0] and not app.tabs
 
 
 def test_a_data_set_is_looked_at_and_a_label_put_right(

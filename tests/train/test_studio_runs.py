@@ -11,15 +11,18 @@ import pytest
 from convert.cli import main as convert_main
 from edge.errors import UsageError
 from train.cli import main as train_main
+from train.evaluate.pictures import RANGES
 from train.studio import forms
 from train.studio.forms import ClassifierForm, DetectorForm
 from train.studio.jobs import Job, write_job
 from train.studio.promote import main as promote_main
 from train.studio.runs import (
+    HEADLINES,
     Difference,
     better,
     differences,
     flat,
+    headlines,
     list_runs,
     metrics_side_by_side,
     read_history,
@@ -67,6 +70,32 @@ def test_runs_of_the_command_line_and_of_the_studio_stand_in_one_list(tmp_path: 
 def test_a_number_that_is_none_is_left_out_of_a_history(tmp_path: Path) -> None:
     rows = read_history(run_in(tmp_path / "r", None, 2) / "history.csv")
     assert rows == ({"epoch": 1.0, "loss": 1.0}, {"epoch": 2.0, "loss": 0.5})
+
+
+def test_every_headline_of_a_detector_is_of_a_range_that_is_measured() -> None:
+    asked = {name.split(".")[2] for name in HEADLINES if ".ranges." in name}
+    assert asked == set(RANGES)
+
+
+def test_an_evaluation_is_headed_by_the_words_of_a_training(tmp_path: Path) -> None:
+    training = read_run(run_in(tmp_path / "training", METRICS))
+    evaluation = run_in(tmp_path / "evaluation")
+    sliced = {"size: 64 px": {"accuracy": {"value": 0.1, "low": 0.0, "high": 0.2}}}
+    told = {**METRICS["validation"], "slices": sliced}
+    (evaluation / "evaluation.json").write_text(json.dumps(told))
+    write_job(evaluation, Job("evaluate", ("x",), "/", "done"))
+    found = read_run(evaluation)
+    assert training is not None and found is not None
+    assert headlines(found) == headlines(training)
+    assert "all three classes, accuracy" in dict(headlines(found))
+
+
+def test_an_evaluation_of_both_networks_is_headed_by_what_it_has(tmp_path: Path) -> None:
+    pair = {"gate": {"right": {"value": 0.9, "low": 0.8, "high": 1.0}, "faces": 3}}
+    (run_in(tmp_path / "pair") / "evaluation.json").write_text(json.dumps(pair))
+    write_job(tmp_path / "pair", Job("evaluate", ("x",), "/", "done"))
+    found = read_run(tmp_path / "pair")
+    assert found is not None and [words for words, _ in headlines(found)] == ["right"]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", "\0"])

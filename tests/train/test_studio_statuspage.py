@@ -264,11 +264,45 @@ def test_a_page_is_asked_no_more_often_than_needed_and_an_old_answer_is_none() -
     # The second question is never answered, and no third one is asked meanwhile.
     eventually(lambda: len(asked) == 2)
     now[0] += STALE
-    answer = pages.look()["door"]
+    answer = pages.look(0.0)["door"]
     over.set()
     pages.close()
     assert answer.told.state == "offline" and "has not answered for" in answer.trouble
     assert len(asked) == 2
+
+
+def test_who_comes_back_after_a_while_sees_how_the_gate_is_now() -> None:
+    now, asked = [0.0], []
+
+    def asking(page: Page) -> dict[str, Any]:
+        asked.append(page.host)
+        return STATE
+
+    pages = Pages({"door": Page("door", 80)}, lambda: now[0], asking)
+    for _ in range(2):
+        answer = pages.look(60)["door"]
+        assert answer.told.state == "pass" and answer.trouble == ""
+        now[0] += 10 * STALE
+    assert len(asked) == 2
+    pages.close()
+
+
+def test_a_gate_that_nobody_asked_for_a_while_is_not_said_to_be_silent() -> None:
+    now, over, asked = [0.0], threading.Event(), []
+
+    def asking(page: Page) -> dict[str, Any]:
+        asked.append(page.host)
+        if len(asked) > 1:
+            over.wait(60)
+        return STATE
+
+    pages = Pages({"door": Page("door", 80)}, lambda: now[0], asking)
+    pages.look(60)
+    now[0] += 10 * STALE
+    answer = pages.look(0.0)["door"]
+    over.set()
+    pages.close()
+    assert answer.told.state == "offline" and answer.trouble.endswith("has not answered yet")
 
 
 def test_a_page_that_fails_is_offline_with_its_reason() -> None:

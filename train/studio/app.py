@@ -32,7 +32,9 @@ def main() -> None:
                 url_path="compare"),
         st.Page(gates.page, title="Gates", icon=":material/door_front:", url_path="gates"),
     ]
-    st.navigation(pages, position="top").run()
+    chosen = st.navigation(pages, position="top")
+    common.links(pages)
+    chosen.run()
 
 
 def _let_in(settings: StudioSettings) -> bool:

@@ -10,10 +10,29 @@ from train.studio.colours import DARK, VERDICT_COLOURS, VERDICT_WORDS, ink, sure
 from train.studio.messages import Pixels
 from train.studio.trying import JudgedFace
 
+_DARK, _LIGHT = 90, 200
+"""Levels of 255: below which a face is hard to see on a screen, and to which it is raised."""
+
 
 def picture(pixels: Pixels) -> Image.Image:
     """Return *pixels* as a picture of Pillow."""
     return Image.frombytes("RGB", (pixels.width, pixels.height), pixels.rgb)
+
+
+def lightened(image: Image.Image) -> Image.Image:
+    """Return *image*, RGB, so light that a face in it can be judged by eye; a light one as it is.
+
+    What counts is its lightest twentieth: a black mask alone makes no picture dark.
+    """
+    levels = image.convert("L").histogram()
+    left, bright = 0.05 * sum(levels), 255
+    while bright > 0 and left > levels[bright]:
+        left -= levels[bright]
+        bright -= 1
+    if bright >= _DARK:
+        return image
+    gain = _LIGHT / max(bright, 4)
+    return image.point([min(255, round(gain * level)) for level in range(256)] * 3)
 
 
 def draw_faces(pixels: Pixels, faces: Sequence[JudgedFace]) -> Image.Image:

@@ -84,7 +84,8 @@ class Pages:
     def look(self, patience: float = 2.0) -> dict[str, Answer]:
         """Return what each page told last, and ask again where that is not new.
 
-        Waits up to *patience* seconds for pages that have never answered.
+        Waits up to *patience* seconds for pages of which nothing is known that is true now, as
+        when nobody has looked for a while.
         """
         now, new = self._clock(), []
         with self._lock:
@@ -93,14 +94,16 @@ class Pages:
                 if begun is None or (begun[1].done() and now - begun[0] >= ASK_AGAIN):
                     begun = (now, self._pool.submit(self._asked, name, page))
                     self._begun[name] = begun
-                if name not in self._answers:
+                last = self._answers.get(name)
+                if last is None or now - last.at > STALE:
                     new.append(begun[1])
         if new:
             wait(new, patience)
         with self._lock:
             found = dict(self._answers)
+            asked = {name: begun[0] for name, begun in self._begun.items()}
         now = self._clock()
-        return {name: self._now(found.get(name), name, now) for name in self._pages}
+        return {name: self._now(found.get(name), name, asked[name], now) for name in self._pages}
 
     def close(self) -> None:
         """Ask no more."""
@@ -116,14 +119,14 @@ class Pages:
         with self._lock:
             self._answers[name] = Answer(told, trouble, self._clock())
 
-    def _now(self, answer: Answer | None, name: str, now: float) -> Answer:
-        shown = self._pages[name].shown
-        if answer is None:
-            return Answer(Told(), f"{shown} has not answered yet", now)
-        if now - answer.at > STALE:
-            told = replace(answer.told, online=False)
-            return Answer(told, f"{shown} has not answered for {now - answer.at:.0f} s", answer.at)
-        return answer
+    def _now(self, answer: Answer | None, name: str, asked: float, now: float) -> Answer:
+        if answer is not None and now - answer.at <= STALE:
+            return answer
+        # While nobody looked nobody asked; that silence is none of the gate's.
+        silent = now - asked
+        how = f"for {silent:.0f} s" if silent >= STALE else "yet"
+        told = Told() if answer is None else replace(answer.told, online=False)
+        return Answer(told, f"{self._pages[name].shown} has not answered {how}", now)
 
 
 def _text(value: Any) -> str:

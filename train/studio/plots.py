@@ -15,6 +15,8 @@ from train.studio.sequential import Story
 _VERDICTS = ("mask", "no_mask", "incorrect", "unsure")
 _WORDS = [VERDICT_WORDS[v] for v in _VERDICTS]
 _COLOURS = [VERDICT_COLOURS[v] for v in _VERDICTS]
+_LOOKS = {"counted": 90, "not needed": 45, "no evidence": 110}
+"""What a look was worth, and the area of its sign in square pixels."""
 
 
 def evidence_chart(story: Story, settings: DecisionSettings) -> Any:
@@ -56,14 +58,13 @@ def evidence_chart(story: Story, settings: DecisionSettings) -> Any:
     ).encode(x=x, y=y)
     dots = alt.Chart(rows).mark_point(filled=True, opacity=1).encode(
         x=x, y=y,
-        color=alt.Color("verdict:N", title="verdict then", legend=alt.Legend(orient="bottom"),
+        color=alt.Color("verdict:N", title="verdict then", legend=alt.Legend(orient="top"),
                         scale=alt.Scale(domain=_WORDS, range=_COLOURS)),
         shape=alt.Shape("look:N", title="the look", legend=alt.Legend(orient="bottom"),
-                        scale=alt.Scale(
-                            domain=["counted", "not needed", "no evidence"],
-                            range=["circle", "triangle-up", "cross"])),
-        size=alt.Size("look:N", legend=None, scale=alt.Scale(
-            domain=["counted", "not needed", "no evidence"], range=[90, 14, 60])),
+                        scale=alt.Scale(domain=list(_LOOKS),
+                                        range=["circle", "triangle-up", "cross"])),
+        # Square pixels as they are: a scale would put words in a row from small to large.
+        size=alt.Size("area:Q", scale=None),
         tooltip=[
             alt.Tooltip("seconds:Q", format=".2f"), "verdict:N",
             alt.Tooltip("evidence:Q", format=".2f"), "said:N", "look:N", "lacks:N",
@@ -79,7 +80,7 @@ def evidence_chart(story: Story, settings: DecisionSettings) -> Any:
                 align="left", dx=6, dy=14, fontSize=12, fontWeight="bold"
             ).encode(x=x, y=alt.datum(0), text="words:N"),
         ]
-    return alt.layer(*layers).resolve_scale(color="independent").properties(height=380)
+    return alt.layer(*layers).resolve_scale(color="independent").properties(height=430)
 
 
 def history_chart(
@@ -138,17 +139,21 @@ def verdicts_chart(verdicts: Sequence[Mapping[str, Any]]) -> Any:
 def _column_words(name: str) -> str:
     # Losses of both kinds share a plot; everything else in it is of the validation.
     plain = name if name.endswith("loss") else name.removeprefix("val_")
+    # As long as half a phone is wide; the headlines below tell it in full.
+    plain = plain.replace("with_without_balanced_accuracy", "mask or none")
     return plain.replace("val_", "validation ").replace("incorrect", "worn wrong").replace("_", " ")
 
 
 def _row(moment: Any) -> dict[str, Any]:
     sight, known = moment.sight, moment.known
     said = sight.probabilities
+    look = "counted" if moment.looked else "no evidence" if sight.lack else "not needed"
     return {
         "seconds": sight.time,
         "evidence": moment.evidence,
         "verdict": VERDICT_WORDS[known.verdict],
-        "look": "counted" if moment.looked else "no evidence" if sight.lack else "not needed",
+        "look": look,
+        "area": _LOOKS[look],
         "lacks": sight.lack or "nothing",
         "said": "" if said is None else ", ".join(
             f"{word} {share:.0%}" for word, share in zip(_WORDS, said, strict=False)

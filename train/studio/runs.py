@@ -29,8 +29,10 @@ HEADLINES: Mapping[str, str] = {
     "validation.incorrect_precision": "worn wrong, precision",
     "validation.expected_calibration_error": "calibration error",
     "validation.log_loss": "log loss",
+    "validation.ranges.close.average_precision": "faces from 8 %, AP50",
+    "validation.ranges.close.recall": "faces from 8 %, found",
+    "validation.ranges.gate.average_precision": "faces from 4 %, AP50",
     "validation.ranges.all.average_precision": "all faces, AP50",
-    "validation.ranges.8 %.average_precision": "faces from 8 %, AP50",
 }
 """What stands first in a comparison, by its place in ``metrics.json``."""
 
@@ -195,6 +197,27 @@ def measured_of(run: Run) -> dict[str, Any]:
         if name.startswith("validation") or name in ("seconds", "parameters", "temperature")
         or run.kind == "evaluate"
     }
+
+
+def headlines(run: Run, most: int = 8) -> list[tuple[str, Any]]:
+    """Return what stands first of the results of *run*: numbers, or metrics with an interval, by
+    the words for them.
+
+    An evaluation measures what a training validates; of one that measures something else, as of
+    both networks together, the first *most* whole-set numbers.
+    """
+    leaves = flat(run.metrics)
+    above = "" if run.kind == "evaluate" else "validation."
+    told = [
+        (words, leaves[place]) for name, words in HEADLINES.items()
+        if number_of(leaves.get(place := above + name.removeprefix("validation."))) is not None
+    ]
+    if run.kind != "evaluate":
+        return told
+    return told or [
+        (name.rpartition(".")[2].replace("_", " "), value) for name, value in leaves.items()
+        if isinstance(value, dict) and number_of(value) is not None and "slices." not in name
+    ][:most]
 
 
 def differences(first: Run, second: Run) -> list[Difference]:

@@ -7,6 +7,7 @@ curve at once.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,6 +48,17 @@ class Story:
             return None
         return known.decided_at - known.first_look
 
+    @property
+    def counted(self) -> int:
+        """How many of the moments moved the evidence."""
+        return self.moments[-1].known.looks
+
+    @property
+    def lack(self) -> str:
+        """What most looks lacked that were no evidence, "" where none lacked anything."""
+        lacks = Counter(moment.sight.lack for moment in self.moments if moment.sight.lack)
+        return lacks.most_common(1)[0][0] if lacks else ""
+
 
 def stories(clip: SeenClip, settings: DecisionSettings) -> tuple[Story, ...]:
     """Return what *settings* make of everybody in *clip*."""
@@ -54,6 +66,17 @@ def stories(clip: SeenClip, settings: DecisionSettings) -> tuple[Story, ...]:
     for sight in clip.sights:
         people.setdefault(sight.person, []).append(sight)
     return tuple(_story(person, sights, settings) for person, sights in sorted(people.items()))
+
+
+def by_weight(told: Sequence[Story]) -> tuple[Story, ...]:
+    """Return *told* as a person wants to read it: who is called out stands first, whom nothing is
+    known of last."""
+
+    def place(story: Story) -> tuple[int, int]:
+        order = {"no_mask": 0, "incorrect": 0, "mask": 1}
+        return order.get(story.verdict, 2 if story.counted else 3), story.person
+
+    return tuple(sorted(told, key=place))
 
 
 def log_ratio(evidence: Evidence) -> float:

@@ -15,15 +15,8 @@ import numpy as np
 
 from edge.camera.demo import DemoSource
 from edge.errors import SourceError
-from edge.gate import tracker
-from edge.gate.decision import DecisionSettings
-from edge.gate.evidence import box_lacks, look_lacks
-from edge.gate.scene_cut import is_cut, thumbnail
-from edge.gate.tracker import TrackerSettings, Tracks
-from edge.modelfile import LABELS, ModelFile
-from edge.vision.classifier import MaskClassifier
 from edge.vision.crop import Image, crop_face
-from edge.vision.detector import FaceDetector
+from train.studio.following import Follower, follower
 from train.studio.messages import Asked, Pixels, SeenClip, Sight, packed, unpacked
 from train.studio.seeing import model_of, pixels_of, shrunk
 
@@ -38,8 +31,6 @@ _SEEN_SIDE = 1280
 _MOST_PEOPLE = 40
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 82]
 _CROP_SIDE = 112
-# As the gate asks: a face as such, a doubtful one, and one that is worth a look.
-_DOUBTFUL, _SURER = 0.5, 0.05
 
 
 def watch_clip(request: bytes) -> bytes:
@@ -47,38 +38,27 @@ def watch_clip(request: bytes) -> bytes:
     asked = unpacked(request, Asked)
     remarks: list[str] = []
     frames = demo_frames() if asked.demo else clip_frames(asked.data, remarks)
-    detector_file = model_of("face-detector", asked.detector)
-    classifier = MaskClassifier(model_of("mask-classifier", asked.classifier))
-    sure = float(detector_file.card.decision.get("score_threshold", 0.5))
-    watcher = Watcher(
-        FaceDetector(detector_file, score_threshold=sure * _DOUBTFUL),
-        classifier,
-        TrackerSettings(start_score=sure, keep_score=sure * _DOUBTFUL),
-        DecisionSettings(min_score=min(1.0, sure + _SURER)),
-    )
+    watcher = Watcher(follower(
+        model_of("face-detector", asked.detector), model_of("mask-classifier", asked.classifier)
+    ))
     for number, (image, seconds) in enumerate(frames):
         watcher.see(image, seconds, number)
     if not watcher.frames:
         raise SourceError("not one frame of it can be decoded; the clip is damaged")
-    return packed(watcher.seen(priors(classifier.model), tuple(remarks)))
+    return packed(watcher.seen(watcher.follower.decision.priors, tuple(remarks)))
 
 
 @dataclass
 class Watcher:
     """Follows people through a clip and keeps every look at them."""
 
-    detector: FaceDetector
-    classifier: MaskClassifier
-    tracking: TrackerSettings
-    decision: DecisionSettings
+    follower: Follower
     frames: list[bytes] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     sights: dict[int, list[Sight]] = field(default_factory=dict)
     people: dict[int, int] = field(default_factory=dict)
     crops: dict[int, tuple[float, Pixels]] = field(default_factory=dict)
     size: tuple[int, int] = (0, 0)
-    _tracks: Tracks = field(default_factory=Tracks)
-    _before: object = None
 
     def see(self, image: Image, seconds: float, number: int) -> None:
         """Look at frame *number*, *image* (H, W, 3) BGR, taken at *seconds*."""
@@ -89,31 +69,15 @@ class Watcher:
         scale = shown.shape[1] / image.shape[1]
         self.frames.append(cv2.imencode(".jpg", shown, _JPEG)[1].tobytes())
         self.times.append(seconds)
-        now, before = thumbnail(image), self._before
-        self._before = now
-        if isinstance(before, np.ndarray) and is_cut(before, now):
-            self._tracks = replace(self._tracks, tracks=())
-        found = self.detector.detect(image)
-        self._tracks = tracker.update(
-            self._tracks, found.boxes, found.scores, seconds, self.tracking
-        )
-        height, width = image.shape[:2]
-        for track in self._tracks.tracks:
-            if track.face is None:
-                continue
+        for look in self.follower.look(image, seconds):
+            track = look.track
             if track.confirmed and len(self.people) < _MOST_PEOPLE:
                 self.people.setdefault(track.id, len(self.people) + 1)
-            lack = box_lacks(
-                track.box, track.score, width, height, self.decision
-            ) or look_lacks(image, track.box, found.landmarks[track.face], self.decision)
-            said = None
-            if not lack:
-                box = found.boxes[track.face : track.face + 1]
-                said = tuple(self.classifier.probabilities(image, box)[0].tolist())
-                self._keep_crop(track.id, image, box[0])
+            if look.said is not None:
+                self._keep_crop(track.id, image, look.box)
             shown_box = tuple(value * scale for value in track.box)
             self.sights.setdefault(track.id, []).append(
-                Sight(track.id, number, seconds, shown_box, track.score, lack, said)
+                Sight(track.id, number, seconds, shown_box, track.score, look.lack, look.said)
             )
 
     def seen(
@@ -138,17 +102,9 @@ class Watcher:
         """Keep the face where it is largest: that is where a person sees most of it."""
         area = float((box[2] - box[0]) * (box[3] - box[1]))
         if area > self.crops.get(track, (0.0, None))[0]:
-            margin = self.classifier.model.card.crop_margin or 0.0
+            margin = self.follower.classifier.model.card.crop_margin or 0.0
             cut = crop_face(image, box, margin=margin, size=_CROP_SIDE)
             self.crops[track] = (area, pixels_of(cut))
-
-
-def priors(model: ModelFile) -> tuple[float, float, float]:
-    """Return the label shares on the card of *model*; equal ones where it states none."""
-    mask, bare, wrong = (
-        float(model.card.decision.get(f"prior_{label}", 1 / len(LABELS))) for label in LABELS
-    )
-    return mask, bare, wrong
 
 
 def demo_frames() -> Iterator[tuple[Image, float]]:

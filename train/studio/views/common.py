@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,12 @@ _STYLE = """
   .face > div { flex: 1; min-width: 0; }
   .small { font-size: .85rem; opacity: .75; }
   .small code { word-break: break-all; }
-  @media (max-width: 640px) { .block-container { padding-left: .8rem; padding-right: .8rem; } }
+  @media (min-width: 769px) { :has(> .st-key-pages) { display: none; } }
+  @media (max-width: 768px) {
+    .block-container { padding: 1rem .8rem 3rem .8rem; }
+    .st-key-pages a :has(> [data-testid=stIconMaterial]) { display: none; }
+    [data-testid=stHeader]:has([data-testid=stExpandSidebarButton]) { display: none; }
+  }
 </style>
 """
 
@@ -53,6 +58,13 @@ _STYLE = """
 def style() -> None:
     """Put the studio's few own styles onto the page."""
     st.html(_STYLE)
+
+
+def links(pages: Sequence[Any]) -> None:
+    """Name the *pages* in a row on a phone, where Streamlit hides them behind an arrow."""
+    with st.container(key="pages", horizontal=True, gap="small"):
+        for one in pages:
+            st.page_link(one, label=one.title)
 
 
 def settings() -> StudioSettings:

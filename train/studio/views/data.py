@@ -13,7 +13,7 @@ from train.data.corrections import DROP
 from train.studio import dataset
 from train.studio.colours import LABEL_WORDS
 from train.studio.dataset import Audit, AuditedFace
-from train.studio.drawing import picture
+from train.studio.drawing import lightened, picture
 from train.studio.jobs import log_tail, read_job, start_job
 from train.studio.messages import Pixels
 from train.studio.relabel import read_rows, relabel
@@ -56,7 +56,7 @@ def page() -> None:
             st.rerun()
     if job is not None and job.state in ("failed", "lost"):
         st.error("The last look failed.")
-        st.code(log_tail(folder, 1500), language=None)
+        st.code(log_tail(folder, 1500), language=None, wrap_lines=True)
     if audit is not None:
         _show(audit, settings)
 
@@ -75,8 +75,9 @@ def _waiting(folder: Path) -> None:
     job = read_job(folder)
     if job is None or not job.at_work:
         st.rerun(scope="app")
-    lines = log_tail(folder).splitlines()
-    st.progress(0.0, text=lines[-1][:120] if lines else "starting")
+    # The log begins with the command, which tells a visitor nothing.
+    lines = [line for line in log_tail(folder).splitlines() if not line.startswith("$ ")]
+    st.progress(0.0, text=common.plain(lines[-1][:120]) if lines else "starting")
 
 
 def _show(audit: Audit, settings: StudioSettings) -> None:
@@ -136,7 +137,11 @@ def _relabelling(
         if crop is None:
             st.warning("This picture cannot be read.")
         else:
-            st.image(picture(crop), width=320)
+            as_it_is = picture(crop)
+            shown_as = lightened(as_it_is)
+            st.image(shown_as, width=320)
+            if shown_as is not as_it_is:
+                st.caption("Shown lighter than it is.")
     with asked:
         st.html(
             f"Labelled <b>{LABEL_WORDS[face.label]}</b>, but the network says "

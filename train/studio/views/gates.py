@@ -174,7 +174,7 @@ def _rollouts() -> None:
     if job is None:
         return
     st.markdown(f"##### {folder.name}: {job.state}")
-    st.code(log_tail(folder, 3000), language=None)
+    st.code(log_tail(folder, 3000), language=None, wrap_lines=True)
     if job.at_work:
         st.button("Stop the roll-out", icon=":material/stop:", key="stop_roll",
                   on_click=_stop, args=(folder,))

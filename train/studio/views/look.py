@@ -16,7 +16,7 @@ from train.studio.drawing import draw_faces
 from train.studio.films import film_of
 from train.studio.messages import Asked, SeenClip, SeenPicture
 from train.studio.plots import evidence_chart
-from train.studio.sequential import Story, stories
+from train.studio.sequential import Story, by_weight, stories
 from train.studio.trying import (
     CLIP_SUFFIXES,
     MOST_MEGABYTES,
@@ -39,6 +39,7 @@ _DEMOS = {
     "three": "Three at once", "bare": "Bare", "mask": "Mask", "under_nose": "Under the nose",
     "clip": "A clip at the door",
 }
+_MOST_ROWS, _MOST_TABS = 12, 6
 _RATES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
 
 
@@ -201,9 +202,17 @@ def _show_clip(seen: SeenPicture | SeenClip) -> None:
             "Each look at a face moves the line; only a bound decides. A look that follows closely "
             "on another is worth less, and one that is blurred, dark, small or sideways nothing."
         )
-        tabs = st.tabs([f"Person {s.person}" for s in people])
-        for tab, story in zip(tabs, people, strict=True):
-            tab.altair_chart(evidence_chart(story, settings), width="stretch")
+        if len(people) > _MOST_TABS:
+            names = {s.person: s for s in by_weight(people)}
+            person = st.selectbox(
+                "Person", list(names), key="evidence_of",
+                format_func=lambda n: f"{n}  ·  {_verdict_words(names[n])}",
+            )
+            st.altair_chart(evidence_chart(names[person], settings), width="stretch")
+        else:
+            tabs = st.tabs([f"Person {s.person}" for s in people])
+            for tab, story in zip(tabs, people, strict=True):
+                tab.altair_chart(evidence_chart(story, settings), width="stretch")
     # Last, because it takes longest: all else stands there by then.
     with film:
         _show_film(seen, people, settings)
@@ -248,20 +257,31 @@ def _show_people(people: tuple[Story, ...], seen: SeenClip) -> None:
     else:
         headline = f"{len(people)} people, {len(wrong)} to call out"
     common.verdict_box(verdict, headline, f"{len(seen.frames)} frames watched")
-    for story in people[:12]:
-        seconds = story.seconds
-        counted = story.moments[-1].known.looks
+    for story in by_weight(people)[:_MOST_ROWS]:
         st.html(common.face_row(
             seen.crops.get(story.person),
             f"<b>Person {story.person}</b> "
-            + common.chip(
-                f"{VERDICT_WORDS[story.verdict]} {sureness(story.confidence)}",
-                VERDICT_COLOURS[story.verdict],
-            )
-            + '<div class="small">'
-            + (f"decided {seconds:.2f} s after the first look; " if seconds is not None else "")
-            + f"{counted} of {len(story.moments)} looks counted</div>",
+            + common.chip(_verdict_words(story), VERDICT_COLOURS[story.verdict])
+            + f'<div class="small">{html.escape(_looks_words(story))}</div>',
         ))
+    if len(people) > _MOST_ROWS:
+        st.caption(f"and {len(people) - _MOST_ROWS} more, under Evidence over time")
+
+
+def _verdict_words(story: Story) -> str:
+    word = VERDICT_WORDS[story.verdict]
+    # A third for each of three hypotheses is no share of anything that was seen.
+    return word if not story.counted else f"{word} {sureness(story.confidence)}"
+
+
+def _looks_words(story: Story) -> str:
+    if not story.counted:
+        return f"none of {len(story.moments)} looks counted, most were {story.lack}"
+    seconds = story.seconds
+    return (
+        (f"decided {seconds:.2f} s after the first look; " if seconds is not None else "")
+        + f"{story.counted} of {len(story.moments)} looks counted"
+    )
 
 
 def _show_film(

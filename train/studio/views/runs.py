@@ -17,7 +17,7 @@ from train.studio.colours import BLUE, GREY, VERMILION, YELLOW
 from train.studio.forms import ClassifierForm, DetectorForm, Network
 from train.studio.jobs import checked_name, log_tail, resume_job, start_job, stop_job
 from train.studio.plots import history_chart
-from train.studio.runs import HEADLINES, Run, flat, list_runs, number_of, number_words, read_run
+from train.studio.runs import Run, headlines, list_runs, number_of, number_words, read_run
 from train.studio.settings import StudioSettings
 from train.studio.views import common, promotion
 
@@ -105,7 +105,7 @@ def _live(folder: Path, was_at_work: bool) -> None:
     if text:
         with st.expander("Log", expanded=at_work or run.state == "failed",
                          icon=":material/terminal:"):
-            st.code(text, language=None, height=260)
+            st.code(text, language=None, height=260, wrap_lines=True)
 
 
 def _headline(run: Run) -> None:
@@ -155,13 +155,7 @@ def _curves(run: Run) -> None:
 
 
 def _results(run: Run) -> None:
-    leaves = flat(run.metrics)
-    told = [(HEADLINES[n], leaves[n]) for n in HEADLINES if n in leaves]
-    if run.kind == "evaluate":
-        told = [
-            (n.replace("_", " "), v) for n, v in leaves.items()
-            if isinstance(v, dict) and number_of(v) is not None
-        ][:8]
+    told = headlines(run)
     for start in range(0, len(told), 4):
         columns = st.columns(4)
         for column, (name, value) in zip(columns, told[start : start + 4], strict=False):

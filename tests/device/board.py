@@ -6,6 +6,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,9 +19,9 @@ from typing import Any
 
 from scripts.flashing.mounts import mounted
 from scripts.flashing.partitions import read_layout
-from tests.device.cache import Unprepared, call, folder, preparing
+from tests.device.cache import Unprepared, call, emulated, folder, preparing
 from tests.device.door import Door, pictures
-from tests.device.machine import Gone, Machine, Silent, take_kernel
+from tests.device.machine import PATIENCE, Gone, Machine, Silent, take_kernel
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = "/opt/maskgate/bin/python"
@@ -29,6 +30,11 @@ BUZZER, LIGHT = 17, 27
 # An idle workstation needs a fifth of it.
 BOOT_SECONDS = 600
 _PORT = 8123
+# A shell that answers later tells that the workstation has no processor to spare; so does a gate
+# that looks at fewer of the 2 pictures a second: it follows nobody by one in two seconds.
+_SLOW_ANSWER, _SLOW_PICTURES = 20.0, 1.0
+# More pictures than wait on the way to the gate.
+_ON_THE_WAY = 12
 
 # What the emulation cannot do, or not in time; the card as it is flashed has none of these.
 # QEMU 7.2 resets the board in the moment in which the hardware watchdog is set.
@@ -37,7 +43,7 @@ ONLY_HERE = {
         "[Manager]\nRuntimeWatchdogSec=off\nRebootWatchdogSec=off\nDefaultDeviceTimeoutSec=600\n"
         "DefaultTimeoutStartSec=600\n",
     "etc/systemd/system/maskgate.service.d/emulated.conf":
-        "[Service]\nTimeoutStartSec=900\nWatchdogSec=120\n",
+        "[Service]\nTimeoutStartSec=900\nWatchdogSec=600\n",
     # Else seconds of old pictures wait in the board's memory, as it takes them slowly.
     "etc/sysctl.d/90-emulated.conf": "net.ipv4.tcp_rmem = 4096 65536 131072\n",
 }
@@ -72,8 +78,8 @@ class Board:
     def on(self) -> Machine:
         """Switch the power on and wait for a shell; a boot that hangs is tried once more."""
         for last in (False, True):
-            self._machine = Machine(self.card, self._kernel, self._log)
             try:
+                self._machine = Machine(self.card, self._kernel, self._log)
                 self._machine.wait_for_shell(BOOT_SECONDS)
             except (Silent, Gone) as error:
                 self.off()
@@ -90,17 +96,26 @@ class Board:
             self.heard = self._machine.heard
             self._machine = None
 
-    def wait_for_service(self, timeout: float = 600) -> float:
-        """Wait until systemd says that the gate is ready; return seconds since power-on."""
-        deadline = time.monotonic() + timeout
-        while self.machine.shell("systemctl is-active maskgate") != "active":
-            if time.monotonic() > deadline:
-                log = self.machine.shell("journalctl -u maskgate -n 30 --no-pager")
-                raise Silent(f"the gate does not come up: {log}")
-            time.sleep(2)
-        return self.machine.seconds
+    def wait_for_service(self, restarts: int = 0, timeout: float = PATIENCE) -> float:
+        """Wait until systemd says that the gate is ready; return seconds since power-on.
 
-    def wait_for_camera(self, timeout: float = 180) -> None:
+        A gate that ended more often than *restarts* times is not waited for.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            said = self.machine.shell("systemctl show -p ActiveState -p NRestarts maskgate")
+            told = dict(re.findall(r"^(\w+)=(\w+)$", said, re.M))
+            state, ended = told.get("ActiveState"), int(told.get("NRestarts", 0))
+            if state == "active" and ended == restarts:
+                return self.machine.seconds
+            late = time.monotonic() > deadline
+            if late or state == "failed" or ended > restarts:
+                log = self.machine.shell("journalctl -b -u maskgate -n 30 --no-pager")
+                text = f"the gate does not come up, it is {state}, {ended} restarts: {log}"
+                raise Silent(text) if late else AssertionError(text)
+            time.sleep(2)
+
+    def wait_for_camera(self, timeout: float = PATIENCE) -> None:
         """Wait until the gate takes pictures off the camera."""
         before, deadline = self.door.sent, time.monotonic() + timeout
         while self.door.sent < before + 10:
@@ -112,36 +127,32 @@ class Board:
         """Send *program* over the network and return what it prints on the board."""
         self.send(program, f"/root/{program.name}")
         words = " ".join(arguments)
-        return self.machine.shell(f"cd /root && {PYTHON} /root/{program.name} {words}", 600)
+        return self.machine.shell(f"cd /root && {PYTHON} /root/{program.name} {words}")
 
     def send(self, file: Path, place: str) -> None:
         """Copy *file* to *place* on the board, over the emulated network."""
         content = file.read_bytes()
         (self._shared / file.name).write_bytes(content)
+        url = f"http://10.0.2.2:{_PORT}/{file.name}"
         fetch = (
             "import sys, urllib.request as r; "
-            f"open(sys.argv[1], 'wb').write(r.urlopen('http://10.0.2.2:{_PORT}/{file.name}').read())"
+            f"open(sys.argv[1], 'wb').write(r.urlopen('{url}', timeout=300).read())"
         )
-        self.machine.shell(f'python3 -c "{fetch}" {place}')
+        said = self.machine.shell(f'python3 -c "{fetch}" {place}')
         size = self.machine.shell(f"stat -c %s {place}")
         if size != str(len(content)):
-            raise Silent(f"{place} is {size} bytes on the board, {len(content)} were sent")
+            raise Unprepared(f"{place} did not come over the emulated network: {said} {size}")
 
     def update(self) -> dict[str, Any]:
         """Return the line that the gate keeps for machines about its models."""
-        text = self.machine.shell(f"cat {STATE}/models/status.json")
-        try:
-            found: dict[str, Any] = json.loads(text[text.index("{") :])
-        except ValueError:
-            return {}
-        return found
+        return _object_in(self.machine.shell(f"cat {STATE}/models/status.json"))
 
     def model(self, kind: str) -> dict[str, Any]:
         """Return what the gate says of its model of *kind*."""
         found: dict[str, Any] = self.update().get("models", {}).get(kind, {})
         return found
 
-    def until(self, reached: Callable[[], object], timeout: float) -> None:
+    def until(self, reached: Callable[[], object], timeout: float = PATIENCE) -> None:
         """Wait until *reached* says so."""
         deadline = time.monotonic() + timeout
         while not reached():
@@ -150,12 +161,34 @@ class Board:
             time.sleep(2)
 
     def hung(self) -> str:
-        """Return how the emulation itself hangs, by its kernel's own words, or ""."""
+        """Return how the emulation itself hangs or crawls, or "" where it does not."""
         words = "blocked for more than|hardware interrupt|soft lockup|detected stalls?"
+        began = time.monotonic()
         try:
-            return self.machine.shell(f"dmesg | grep -m1 -iE '{words}'", 60)
+            said = self.machine.shell(f"dmesg | grep -m1 -iE '{words}'", 60)
+            took = time.monotonic() - began
+            if said or took > _SLOW_ANSWER:
+                return said or f"its shell took {took:.0f} s to answer"
+            rate = self.pace()
         except (Silent, Unprepared, RuntimeError, OSError):
             return "its shell does not answer"
+        # None at all is not slow: then it is the gate that looks at none.
+        return f"it looks at {rate:.1f} pictures a second" if 0 < rate < _SLOW_PICTURES else ""
+
+    def pace(self, seconds: float = 10.0) -> float:
+        """Return how many pictures a second the gate looks at, 0 where its page does not tell."""
+        before, began = self.page().get("frames", 0), time.monotonic()
+        time.sleep(seconds)
+        looked_at: int = self.page().get("frames", 0) - before
+        return max(0, looked_at) / (time.monotonic() - began)
+
+    def page(self) -> dict[str, Any]:
+        """Return what the gate's status page tells, without the card; {} where it does not."""
+        ask = r"GET /state.json HTTP/1.0\r\nHost: 127.0.0.1:8070\r\n\r\n"
+        return _object_in(self.machine.shell(
+            f"exec 3<>/dev/tcp/127.0.0.1/8070 && printf '{ask}' >&3 && timeout 60 cat <&3; "
+            "exec 3>&-"
+        ))
 
     def condition(self) -> str:
         """Return what tells a fault of the emulation, as a card that hangs, from the gate's."""
@@ -165,11 +198,12 @@ class Board:
         )
 
     def settle(self) -> None:
-        """Wait until both pins have been low for three seconds."""
-        deadline = time.monotonic() + 120
+        """Wait until the gate has seen what is shown now, and both pins are low for 3 seconds."""
+        deadline, before = time.monotonic() + PATIENCE, self.door.sent
         while time.monotonic() < deadline:
             recent = self.machine.edges(BUZZER, LIGHT, since=time.monotonic() - 3)
-            if not recent and not self.machine.high(BUZZER) and not self.machine.high(LIGHT):
+            seen = self.door.sent >= before + _ON_THE_WAY
+            if seen and not recent and not any(map(self.machine.high, (BUZZER, LIGHT))):
                 return
             time.sleep(0.2)
         raise Silent("the pins do not come to rest")
@@ -200,7 +234,7 @@ def flashed(image: Path, config: Path, wheels: Path, output: Path, *options: str
     key.write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA== test\n", encoding="ascii")
     password.write_text("correct horse\n", encoding="ascii")
     digest = call("sha256sum", str(image)).split()[0]
-    call(
+    emulated(
         str(ROOT / "scripts/flash"), "--image", str(image), "--sha256", digest,
         "--config", str(config), "--output", str(output), "--hostname", "door1",
         "--timezone", "Europe/Vienna", "--ssh-key", str(key), "--wifi-ssid", "Shop",
@@ -231,7 +265,8 @@ def powered(image: Path, shared: Path, name: str) -> Iterator[Board]:
     What it measured is printed at the end and written to *name* in the cache.
     """
     card, kernel = folder() / "card.img", folder() / "kernel"
-    prepared(image, card, kernel)
+    with preparing("the card for the emulation"):
+        prepared(image, card, kernel)
     log = folder() / "serial.log"
     log.unlink(missing_ok=True)
     shown = pictures()
@@ -254,11 +289,20 @@ def answers_of(text: str) -> dict[str, Any]:
     return found
 
 
+def _object_in(text: str) -> dict[str, Any]:
+    """Return the JSON object at the end of *text*, {} where there is none."""
+    try:
+        found: dict[str, Any] = json.loads(text[text.index("{") :])
+    except ValueError:
+        return {}
+    return found
+
+
 def here(program: Path, *arguments: str) -> str:
     """Run *program* on the workstation."""
     done = subprocess.run(
         [sys.executable, str(program), *arguments], capture_output=True, text=True, check=True,
-        timeout=300, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=900, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     return done.stdout
 

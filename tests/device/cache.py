@@ -100,6 +100,17 @@ def _proxies() -> list[str]:
     return [f"--aptopt={line}" for line in lines]
 
 
+def emulated(*command: str) -> str:
+    """Do :func:`call`, once more where an arm64 program crashed: qemu-user does that by chance."""
+    try:
+        return call(*command)
+    except RuntimeError as error:
+        if not re.search("uncaught target signal|Segmentation fault", str(error)):
+            raise
+        print(f"qemu-user crashed, once more: {str(error).splitlines()[-1]}")
+        return call(*command)
+
+
 def call(*command: str, **options: object) -> str:
     """Run *command* with arm64 programs at their fastest; return its output, raise with it."""
     done = subprocess.run(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -27,15 +30,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def stand_in() -> Path:
-    """The image that stands in for Raspberry Pi OS."""
+def stand_in() -> Iterator[Path]:
+    """The image that stands in for Raspberry Pi OS; nobody else uses the cache meanwhile."""
     from tests.device import standin
 
-    with preparing("the stand-in image"):
-        free = shutil.disk_usage(folder()).free
-        if free < _ROOM:
-            raise Unprepared(f"{folder()}: {free / 1e9:.0f} GB are free, 12 are needed")
-        return standin.stand_in()
+    with ExitStack() as held:
+        with preparing("the stand-in image"):
+            free = shutil.disk_usage(folder()).free
+            if free < _ROOM:
+                raise Unprepared(f"{folder()}: {free / 1e9:.0f} GB are free, 12 are needed")
+            lock = held.enter_context((folder() / "lock").open("w"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Unprepared(f"{folder()}: another device test uses it") from None
+            image = standin.stand_in()
+        yield image
 
 
 @pytest.fixture(scope="session")

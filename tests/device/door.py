@@ -178,8 +178,10 @@ def _request(requests: BinaryIO) -> list[str]:
         if not first:
             return []
         if first == b"$" and not lines:
-            _, length = struct.unpack(">BH", requests.read(3))
-            requests.read(length)
+            head = requests.read(3)
+            if len(head) < 3:
+                return []
+            requests.read(struct.unpack(">BH", head)[1])
             continue
         text = (first + requests.readline()).decode("utf-8", errors="replace").strip()
         if not text and lines:

@@ -28,6 +28,11 @@ _COMMAND_LINE = (
 )
 
 
+# Seconds.  At least five times what was measured on a busy workstation: a wait that ends tells
+# that what was waited for does not come, not that it is late.
+PATIENCE = 600.0
+
+
 class Silent(AssertionError):
     """What was waited for did not come in time."""
 
@@ -74,7 +79,7 @@ class Machine:
         self._seen = ""
         self.heard = ""
         self._edges: list[Edge] = []
-        self._levels: list[int] = []
+        self._answers: list[bytes] = []
         self._changed = threading.Condition()
         self.began = time.monotonic()
         self._process = subprocess.Popen(
@@ -92,11 +97,18 @@ class Machine:
             ],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )
-        self._serial = self._connect("serial")
-        self._qtest = self._connect("qtest")
-        threading.Thread(target=self._listen, daemon=True).start()
-        self._qtest.sendall(b"irq_intercept_out /machine/soc/peripherals/gpio\n")
-        threading.Thread(target=self._watch_pins, daemon=True).start()
+        self._lines: list[socket.socket] = []
+        try:
+            self._serial = self._connect("serial")
+            self._qtest = self._connect("qtest")
+            threading.Thread(target=self._listen, daemon=True).start()
+            threading.Thread(target=self._watch_pins, daemon=True).start()
+            said = self._ask("irq_intercept_out /machine/soc/peripherals/gpio")
+            if said != b"OK":
+                raise Gone(f"this QEMU tells nothing of the pins: {said.decode()}")
+        except BaseException:
+            self.pull_the_plug()
+            raise
 
     def __enter__(self) -> Machine:
         return self
@@ -123,7 +135,7 @@ class Machine:
         """End the emulation as a power cut ends a board."""
         self._process.kill()
         self._process.wait()
-        for line in (self._serial, self._qtest):
+        for line in self._lines:
             line.close()
         shutil.rmtree(self._sockets, ignore_errors=True)
 
@@ -144,22 +156,31 @@ class Machine:
                     raise Silent(f"no {pattern!r} within {timeout:.0f} s; the line said: {end}")
                 self._changed.wait(min(left, 1.0))
 
-    def shell(self, command: str, timeout: float = 120) -> str:
+    def shell(self, command: str, timeout: float = PATIENCE) -> str:
         """Return what *command* prints at the root shell of the board.
 
-        Other programs write to the line too, so the answer is fetched until it is whole.
+        Other programs write to the line too, so its end is told again where that was torn, and
+        the answer is fetched until it is whole.
         """
         done = f"done{time.monotonic_ns()}"
-        line = f"{{ {command}\n}} > /run/answer 2>&1 < /dev/null; echo {done[:4]}''{done[4:]}\n"
-        self._serial.sendall(line.encode())
-        self.expect(rf"{done}\r?\n", timeout)
+        end = f"echo {done[:4]}''{done[4:]}\n"
+        self._serial.sendall(f"{{ {command}\n}} > /run/answer 2>&1 < /dev/null; {end}".encode())
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self.expect(rf"{done}\r?\n", min(60.0, max(1.0, deadline - time.monotonic())))
+                break
+            except Silent:
+                if time.monotonic() >= deadline:
+                    raise Silent(f"{command[:80]!r} did not end within {timeout:.0f} s") from None
+                self._serial.sendall(end.encode())
         for _ in range(20):
             self._serial.sendall(
                 b"printf 'answer(%s,%s)\\n' $(sha256sum < /run/answer | cut -c1-64) "
                 b"$(base64 -w0 < /run/answer)\n"
             )
             try:
-                found = self.expect(r"answer\(([0-9a-f]{64}),([A-Za-z0-9+/=]*)\)", 20)
+                found = self.expect(r"answer\(([0-9a-f]{64}),([A-Za-z0-9+/=]*)\)", 30)
                 content = base64.b64decode(found[2], validate=True)
             except (Silent, ValueError):
                 continue
@@ -171,13 +192,12 @@ class Machine:
         """Wait until the serial line answers as a shell."""
         deadline = time.monotonic() + timeout
         while True:
-            mark = f"hello{time.monotonic_ns()}"
             self._serial.sendall(
-                f"bind 'set enable-bracketed-paste off'; PS1=; stty -echo; dmesg -n 1; "
-                f"echo {mark[:5]}''{mark[5:]}\n".encode()
+                b"bind 'set enable-bracketed-paste off'; PS1=; stty -echo; dmesg -n 1; "
+                b"echo hello''board\n"
             )
             try:
-                self.expect(rf"{mark}\r?\n", min(15.0, max(1.0, deadline - time.monotonic())))
+                self.expect(r"helloboard\r?\n", min(15.0, max(1.0, deadline - time.monotonic())))
             except Silent:
                 if time.monotonic() >= deadline:
                     raise
@@ -190,14 +210,16 @@ class Machine:
             every = list(self._edges)
         return [edge for edge in every if edge.at >= since and (not pins or edge.pin in pins)]
 
-    def wait_for_edges(self, pin: int, count: int, since: float, timeout: float) -> list[Edge]:
-        """Wait until *pin* has changed *count* times after *since*."""
+    def wait_for_edges(
+        self, pin: int, count: int, since: float, timeout: float = PATIENCE
+    ) -> list[Edge]:
+        """Wait until *pin* has changed *count* times after *since*; return the first *count*."""
         deadline = time.monotonic() + timeout
         while len(found := self.edges(pin, since=since)) < count:
             if time.monotonic() >= deadline:
                 raise Silent(f"pin {pin} changed {len(found)} of {count} times in {timeout:.0f} s")
             time.sleep(0.1)
-        return found
+        return found[:count]
 
     def high(self, pin: int) -> bool:
         """Return the level that *pin* has now.
@@ -205,18 +227,24 @@ class Machine:
         Not by its last edge: QEMU tells none of a pin that is let go and then driven low, as by
         another program after the one that drove it was killed.
         """
+        _, level = self._ask(f"readl {_LEVELS:#x}").split()
+        return bool(int(level, 16) >> pin & 1)
+
+    def _ask(self, question: str) -> bytes:
+        """Return QEMU's answer to a line of the qtest protocol."""
         with self._changed:
-            self._levels.clear()
-        self._qtest.sendall(f"readl {_LEVELS:#x}\n".encode())
+            self._answers.clear()
+        self._qtest.sendall(f"{question}\n".encode())
         with self._changed:
-            if not self._changed.wait_for(lambda: bool(self._levels), 10):
-                raise Silent("QEMU does not say what the pins are")
-            return bool(self._levels[-1] >> pin & 1)
+            if not self._changed.wait_for(lambda: bool(self._answers), 120):
+                raise Gone(f"QEMU does not answer to {question!r}")
+            return self._answers[-1]
 
     def _connect(self, name: str) -> socket.socket:
         path = str(self._sockets / name)
         line = socket.socket(socket.AF_UNIX)
-        for _ in range(200):
+        self._lines.append(line)
+        for _ in range(1200):
             try:
                 line.connect(path)
                 return line
@@ -244,9 +272,9 @@ class Machine:
             now = time.monotonic()
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
-                if line.startswith(b"OK 0x"):
+                if line.startswith((b"OK", b"FAIL", b"ERR")):
                     with self._changed:
-                        self._levels.append(int(line[3:], 16))
+                        self._answers.append(line.strip())
                         self._changed.notify_all()
                 found = re.fullmatch(rb"IRQ (raise|lower) (\d+)\s*", line)
                 if found is not None:

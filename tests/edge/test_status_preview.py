@@ -98,6 +98,7 @@ def test_an_old_picture_is_never_shown_as_a_present_one(gate, trouble):
     if trouble == "fault":
         gate.poster.blind(Fault("unplugged", "gone", 0.0, 1.0), 1.0)
     elif trouble == "nothing comes":
+        gate.now += 3
         gate.poster.waiting()
     else:
         gate.now += 6

@@ -106,7 +106,7 @@ class Listener:
         with self._lock:
             return dict(sorted(self._gates.items()))
 
-    def wait(self, seconds: float = 1.5) -> None:
+    def wait(self, seconds: float = 0.5) -> None:
         """Wait until some gate was heard, *seconds* at most."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self.gates():

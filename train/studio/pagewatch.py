@@ -81,7 +81,7 @@ class Pages:
         self._begun: dict[str, tuple[float, Future[None]]] = {}
         self._pool = ThreadPoolExecutor(_AT_ONCE, "status-page")
 
-    def look(self, patience: float = 2.0) -> dict[str, Answer]:
+    def look(self, patience: float = 0.5) -> dict[str, Answer]:
         """Return what each page told last, and ask again where that is not new.
 
         Waits up to *patience* seconds for pages of which nothing is known that is true now, as

@@ -253,8 +253,8 @@ def evaluate_looks(
     written: Path | None,
 ) -> None:
     """Measure how long a look's error lasts: the gate's decision.correlation_seconds."""
+    from train.evaluate.clips import looks_in
     from train.evaluate.looks import looks_tables
-    from train.studio.looking import looks_in
 
     result = looks_in(
         clips, detector or _released("face-detector"),

@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 
 from edge.errors import DataError
-from edge.gate.decision import DecisionSettings, Evidence, update
 from tests.train.studio_site import portrait
 from train.cli import main
 from train.evaluate.looks import (
@@ -21,7 +20,6 @@ from train.evaluate.looks import (
     measure_looks,
     summed_up,
 )
-from train.studio.looking import log_ratio
 
 GAP = 1 / 25
 
@@ -82,15 +80,6 @@ def test_who_is_seen_for_less_than_a_second_is_left_out() -> None:
 def test_people_who_are_all_judged_alike_are_nothing_to_measure() -> None:
     with pytest.raises(DataError, match="all 4 people are judged alike at every look"):
         measure_looks([np.full(100, 2.5)] * 4, GAP, {}, 0)
-
-
-@pytest.mark.parametrize(
-    "said", [(0.9, 0.06, 0.04), (0.3, 0.6, 0.1), (0.34, 0.33, 0.33), (0.999, 0.0005, 0.0005)]
-)
-def test_a_look_is_counted_as_the_gate_counts_its_first(said: tuple[float, float, float]) -> None:
-    settings = DecisionSettings(priors=(0.5, 0.4, 0.1))
-    mask, bare, wrong = update(Evidence(), said, 0.0, settings).scores
-    assert log_ratio(said, settings) == pytest.approx(mask - max(bare, wrong))
 
 
 def film_of_three(path: Path, seconds: float = 1.6, rate: float = 15.0) -> None:

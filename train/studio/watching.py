@@ -16,7 +16,7 @@ import numpy as np
 from edge.camera.demo import DemoSource
 from edge.errors import SourceError
 from edge.vision.crop import Image, crop_face
-from train.studio.following import Follower, follower
+from train.evaluate.following import Follower, follower
 from train.studio.messages import Asked, Pixels, SeenClip, Sight, packed, unpacked
 from train.studio.seeing import model_of, pixels_of, shrunk
 

@@ -10,19 +10,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from edge.config import default_config
 from edge.gate import tracker
 from edge.gate.decision import DecisionSettings
 from edge.gate.evidence import box_lacks, look_lacks
 from edge.gate.scene_cut import Thumbnail, is_cut, thumbnail
 from edge.gate.tracker import Track, TrackerSettings, Tracks
-from edge.modelfile import LABELS, ModelFile
+from edge.modelfile import ModelFile
+from edge.networks import gate_settings
 from edge.vision.classifier import MaskClassifier
 from edge.vision.crop import Image
 from edge.vision.detector import FaceDetector
 from edge.vision.geometry import Boxes
-
-# As the gate asks: a face as such, a doubtful one, and one that is worth a look.
-_DOUBTFUL, _SURER = 0.5, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +76,11 @@ class Follower:
 
 
 def follower(detector: ModelFile, classifier: ModelFile) -> Follower:
-    """Return a follower with the thresholds and priors that the gate takes from both cards."""
-    sure = float(detector.card.decision.get("score_threshold", 0.5))
+    """Return a follower with the settings of a gate that nobody configured, for both models."""
+    settings = gate_settings(detector, classifier, default_config())
     return Follower(
-        FaceDetector(detector, score_threshold=sure * _DOUBTFUL),
+        FaceDetector(detector, score_threshold=settings.tracker.keep_score),
         MaskClassifier(classifier),
-        TrackerSettings(start_score=sure, keep_score=sure * _DOUBTFUL),
-        DecisionSettings(min_score=min(1.0, sure + _SURER), priors=priors(classifier)),
+        settings.tracker,
+        settings.decision,
     )
-
-
-def priors(model: ModelFile) -> tuple[float, float, float]:
-    """Return the label shares on the card of *model*; equal ones where it states none."""
-    mask, bare, wrong = (
-        float(model.card.decision.get(f"prior_{label}", 1 / len(LABELS))) for label in LABELS
-    )
-    return mask, bare, wrong

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -11,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from edge.camera.files import VideoSource
+from edge.config import default_config
 from edge.errors import DataError
-from edge.gate.decision import DecisionSettings
+from edge.gate.decision import DecisionSettings, Evidence, update
 from edge.modelfile import read_model
+from edge.networks import gate_settings
+from train.evaluate.following import Follower, Look, follower
 from train.evaluate.looks import Looks, measure_looks
-from train.studio.following import Look, follower
 
 _LIKE = 1.02
 """Clips whose frames come this much faster or slower than another's are not put together."""
@@ -42,7 +43,7 @@ def looks_in(
                     f"{1 / gap:.3g}; measure them one by one"
                 )
             people += _people(follower(*files), source)
-    usual = DecisionSettings()
+    usual = gate_settings(*files, default_config()).decision
     return measure_looks(people, gap, {
         "assumed_seconds": usual.correlation_seconds, "clip": usual.clip,
         "models": {kind: f"{m.card.name} {m.card.version}" for kind, m in zip(
@@ -52,16 +53,12 @@ def looks_in(
 
 
 def log_ratio(said: Sequence[float], settings: DecisionSettings) -> float:
-    """Return by how much the look that *said* probabilities moves mask against the likelier rest.
-
-    As the decision takes it: each log-likelihood against the best of them, clipped.
-    """
-    logs = [math.log(max(p, 1e-30) / q) for p, q in zip(said, settings.priors, strict=True)]
-    mask, bare, wrong = (max(log - max(logs), -settings.clip) for log in logs)
+    """Return by how much a first look that *said* probabilities puts mask before the rest."""
+    mask, bare, wrong = update(Evidence(), said, 0.0, settings).scores
     return mask - max(bare, wrong)
 
 
-def _people(gate: Any, source: VideoSource) -> Iterator[Looks]:
+def _people(gate: Follower, source: VideoSource) -> Iterator[Looks]:
     """Yield the looks of everybody in *source*, a number a frame, nan where there was none."""
     seen: dict[int, list[tuple[int, Look]]] = {}
     people: set[int] = set()

@@ -18,10 +18,14 @@ SHARED = (
     "edge.__version__", "edge.errors", "edge.files", "edge.modelfile", "edge.quiet", "edge.rim",
     "edge.vision",
 )
-# The studio shows the device's own decision on films, its drawing and its built-in scene.
+# The studio shows the device's own decision, its drawing and its built-in scene.
 SHOWN = (
-    "edge.camera.demo", "edge.camera.files", "edge.camera.portrait", "edge.gate",
+    "edge.camera.demo", "edge.camera.portrait", "edge.gate", "edge.report.events.sureness",
     "edge.report.overlay",
+)
+# Looks are measured on films, with the settings that the gate takes from the models' cards.
+MEASURED = (
+    "edge.camera.files", "edge.config.default_config", "edge.gate", "edge.networks.gate_settings",
 )
 # It releases a model with what wrote it, and signs it as a gate wants it.
 RELEASING = ("convert.cardtext", "convert.modelwriter", "convert.release", "edge.modelstore.keys")
@@ -30,6 +34,7 @@ TAUGHT = ("train.data", "train.detector.network")
 ALLOWED = {
     "edge": ("edge",),
     "train": ("train", *SHARED),
+    "train/evaluate": ("train", *SHARED, *MEASURED),
     "train/studio": ("train", *SHARED, *SHOWN, *RELEASING),
     "convert": ("convert", *SHARED, *TAUGHT),
     "edge/vision": ("edge.vision", "edge.errors", "edge.modelfile", "edge.quiet"),
@@ -57,7 +62,7 @@ ALLOWED = {
     "edge/cardfields.py": ("edge.errors",),
     "edge/errors.py": (),
 }
-WIDER = ("train/studio",)
+WIDER = ("train/evaluate", "train/studio")
 NEVER_ON_A_DEVICE = ("tensorflow", "keras", "torch", "jax", "matplotlib", "tqdm", "flatbuffers")
 # scikit-image brings the demo scene's portrait; it is an extra, imported when that is shown.
 ONLY_WHEN_NEEDED = (*NEVER_ON_A_DEVICE, "skimage", "train", "convert")

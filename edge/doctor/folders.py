@@ -16,7 +16,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from edge.board.reading import read_text
+from edge.doctor.accounts import read_users
 from edge.doctor.context import Context
 from edge.doctor.finding import Finding, failure, ok, skipped, together, warning
 from edge.doctor.past import journal_path, state_environ
@@ -89,13 +89,9 @@ def _folder(ctx: Context, what: str, path: Path) -> Finding:
 def _owned(ctx: Context, what: str, path: Path) -> Finding:
     """Return whether *path* is the service's own to write."""
     user = ctx.service.user
-    numbers = {
-        line.split(":")[0]: line.split(":")[2]
-        for line in (read_text(ctx.root / "etc/passwd") or "").splitlines()
-        if line.count(":") >= 6
-    }
-    owner = str(path.stat().st_uid)
-    if ctx.service.installed and user != "root" and numbers.get(user, owner) != owner:
+    known = read_users(ctx.root).get(user)
+    mine = known is None or known.number == path.stat().st_uid
+    if ctx.service.installed and user != "root" and not mine:
         return failure(
             f"{path}, for {what}, is not {user}'s, as whom the service runs",
             f"sudo chown -R {user}: {path}",

@@ -5,17 +5,18 @@ from __future__ import annotations
 import errno
 import http.client
 import ipaddress
+import os
 import socket
 import stat
 from importlib.util import find_spec
 from pathlib import Path
 
-from edge.board.reading import read_text
+from edge.doctor.accounts import read_groups, read_users
 from edge.doctor.context import Context
 from edge.doctor.finding import Finding, failure, ok, skipped, together, warning
 from edge.doctor.places import place
 from edge.errors import OutputError
-from edge.status.settings import StatusSettings, is_loopback, read_token
+from edge.status.settings import StatusSettings, is_loopback, read_token, url_at
 
 _SECONDS = 3.0
 _LONGEST_ANSWER = 200
@@ -39,7 +40,7 @@ def check_page(ctx: Context) -> Finding:
 
 
 def _served(ctx: Context, settings: StatusSettings) -> Finding:
-    url = _url(settings)
+    url = url_at(settings.address, settings.port)
     told = _health(settings)
     if told is not None and told[0] == 200:
         return ok(f"{url} answers, and all is well there")
@@ -85,8 +86,7 @@ def _token(ctx: Context, settings: StatusSettings) -> Finding:
             f"token_file {file} is not there", _MAKE_TOKEN.format(user=user, file=file)
         )
     about = file.stat()
-    if ctx.service.installed and not _may_read(ctx, user, about.st_uid, about.st_gid,
-                                               about.st_mode):
+    if ctx.service.installed and not _may_read(ctx, user, about):
         return failure(
             f"token_file {file} cannot be read by {user}, as whom the service runs",
             f"sudo chgrp {user} {file} && sudo chmod 640 {file}",
@@ -104,36 +104,22 @@ def _token(ctx: Context, settings: StatusSettings) -> Finding:
     return ok("its token can be read")
 
 
-def _may_read(ctx: Context, user: str, owner: int, group: int, mode: int) -> bool:
-    """Return whether *user* may read a file of *owner* and *group* with *mode*.
+def _may_read(ctx: Context, user: str, about: os.stat_result) -> bool:
+    """Return whether *user*, as the service, may read a file *about* which this is known.
 
     Where the system does not tell who *user* is, it is taken for granted.
     """
-    number, groups = _numbers(ctx, user)
-    if number is None or number == 0:
+    known, mode = read_users(ctx.root).get(user), about.st_mode
+    if known is None or known.number == 0:
         return True
-    if number == owner:
+    if known.number == about.st_uid:
         return bool(mode & stat.S_IRUSR)
-    return bool(mode & (stat.S_IRGRP if group in groups else stat.S_IROTH))
-
-
-def _numbers(ctx: Context, user: str) -> tuple[int | None, set[int]]:
-    """Return the number of *user* and those of its groups, by passwd, group and the unit."""
-    number, groups = None, set[int]()
-    for fields in _table(ctx, "etc/passwd", 7):
-        if fields[0] == user:
-            number = int(fields[2])
-            groups.add(int(fields[3]))
     granted = ctx.service.values.get("SupplementaryGroups", "").split()
-    for name, _, group, members in _table(ctx, "etc/group", 4):
-        if name in granted or user in members.split(","):
-            groups.add(int(group))
-    return number, groups
-
-
-def _table(ctx: Context, name: str, columns: int) -> list[list[str]]:
-    lines = [line.split(":") for line in (read_text(ctx.root / name) or "").splitlines()]
-    return [line for line in lines if len(line) == columns and line[2].isdigit()]
+    groups = {known.group} | {
+        group.number for name, group in read_groups(ctx.root).items()
+        if name in granted or user in group.members
+    }
+    return bool(mode & (stat.S_IRGRP if about.st_gid in groups else stat.S_IROTH))
 
 
 def _health(settings: StatusSettings) -> tuple[int, str] | None:
@@ -165,8 +151,3 @@ def _bind(settings: StatusSettings) -> None:
     with socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6) as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((settings.address, settings.port))
-
-
-def _url(settings: StatusSettings) -> str:
-    host = f"[{settings.address}]" if ":" in settings.address else settings.address
-    return f"http://{host}:{settings.port}/"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 from edge.board.facts import read_board
 from edge.board.memory import read_memory
-from edge.board.reading import list_folder, read_text
+from edge.board.reading import list_folder
+from edge.doctor.accounts import Group, read_groups
 from edge.doctor.context import Context
 from edge.doctor.finding import Finding, failure, ok, skipped, together, warning
 
@@ -58,12 +60,12 @@ def judge_python(version: tuple[str, ...], bits: int) -> Finding:
 
 def check_groups(ctx: Context) -> Finding:
     """Whether who runs this, and whose the service is, may use camera, pins and sound."""
-    there = _group_members(ctx.root)
+    there = read_groups(ctx.root)
     parts = [_groups_of(ctx, ctx.user.name, set(ctx.user.groups), there, ctx.user.root)]
     service = ctx.service
     if service.installed and service.user not in (ctx.user.name, "root"):
         granted = set(service.values.get("SupplementaryGroups", "").split())
-        granted |= {name for name, members in there.items() if service.user in members}
+        granted |= {name for name, group in there.items() if service.user in group.members}
         parts.append(_groups_of(ctx, service.user, granted, there, False))
     return together(*parts)
 
@@ -87,7 +89,7 @@ def check_memory(ctx: Context) -> Finding:
 
 
 def _groups_of(
-    ctx: Context, name: str, groups: set[str], there: dict[str, tuple[str, ...]], root: bool
+    ctx: Context, name: str, groups: set[str], there: Mapping[str, Group], root: bool
 ) -> Finding:
     if root:
         return ok("root may use camera, pins and sound")
@@ -108,11 +110,6 @@ def _groups_of(
 
 def _has_nodes(root: Path, group: str) -> bool:
     return any(list_folder(root / "dev", start) for start in _NODES[group])
-
-
-def _group_members(root: Path) -> dict[str, tuple[str, ...]]:
-    lines = [line.split(":") for line in (read_text(root / "etc/group") or "").splitlines()]
-    return {line[0]: tuple(line[3].split(",")) for line in lines if len(line) == 4}
 
 
 def current_groups() -> frozenset[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 
 from edge.journal.query import Entry
+from edge.report.events import sureness
 
 CSV_COLUMNS = (
     "id", "utc", "local", "session", "uptime", "seconds", "kind", "person", "verdict",
@@ -40,7 +41,7 @@ def table_line(entry: Entry, zone: tzinfo | None = None) -> str:
     """Return *entry* as a line of a table, its time in *zone*, the machine's by default."""
     local = entry.at.astimezone(zone)
     verdict = _VERDICTS.get(entry.verdict or "", entry.verdict or "")
-    sure = "" if entry.confidence is None else f" {entry.confidence:.0%}"
+    sure = "" if entry.confidence is None else f" {sureness(entry.confidence)}"
     detail = ", ".join(
         text
         for text in (

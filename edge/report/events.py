@@ -98,7 +98,7 @@ def event_words(event: Event) -> str:
     word = _WORDS.get(event.verdict or "unsure", event.verdict)
     if event.event == "person_left":
         return f"{head}{who} left: {word}{f' ({event.lack})' if event.lack else ''}"
-    return f"{head}{who}: {word} ({event.confidence or 0:.0%} sure)"
+    return f"{head}{who}: {word} ({sureness(event.confidence or 0)} sure)"
 
 
 class EventLog:
@@ -156,6 +156,11 @@ class EventLog:
                 raise OutputError(
                     f"cannot write events to {self._name}: {_reason(error)}"
                 ) from None
+
+
+def sureness(share: float) -> str:
+    """Return *share*, 0 to 1, as a whole percentage; nobody is ever shown to be 100 % sure."""
+    return ">99%" if share >= 0.995 else f"{share:.0%}"
 
 
 def _reason(error: Exception) -> str:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.report.events import sureness
 from edge.vision.crop import Image
 
 Color = tuple[int, int, int]
@@ -99,7 +100,7 @@ def _draw_person(image: Image, person: PersonView, unit: float) -> None:
 
     label = f"#{person.track_id} {word}"
     if person.verdict != "unsure":
-        label += f" {_finite(person.confidence, 0, 1):.0%}"
+        label += f" {sureness(_finite(person.confidence, 0, 1))}"
     scale = 0.46 * unit
     pad = round(4 * unit)
     bar = max(3, round(5 * unit))

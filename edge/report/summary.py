@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from edge.alerts.pins import PinChange
+from edge.report.events import sureness
 from edge.report.tables import aligned, table
 from edge.report.timing import StageTime
 
@@ -154,7 +155,7 @@ def _people_table(people: Sequence[PersonRecord], total: int) -> list[str]:
             [
                 str(p.person),
                 _WORDS.get(p.verdict, p.verdict) + ("" if decided or not p.lack else f": {p.lack}"),
-                f"{p.confidence:.0%}" if decided else "-",
+                sureness(p.confidence) if decided else "-",
                 f"{p.to_verdict:.2f} s" if p.to_verdict is not None else "-",
                 f"{p.first_seen:.1f}-{p.last_seen:.1f} s",
             ]

@@ -19,6 +19,7 @@ from ipaddress import ip_address
 from socketserver import TCPServer
 from typing import Any, cast
 
+from edge.status.settings import url_at
 from edge.status.site import STRICT, Answer, Request, Site, words
 
 MOST_VISITORS = 16
@@ -75,7 +76,7 @@ class Server(ThreadingHTTPServer):
         host, port = str(self.server_address[0]), self.server_address[1]
         if ip_address(host).is_unspecified:
             host = socket.gethostname()
-        return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        return url_at(host, port)
 
     def close(self) -> None:
         """Hang up on everyone and give the port back, within seconds; may be called twice."""

@@ -74,6 +74,11 @@ class StatusSettings:
                 raise UsageError(f"{name} is {value:.10g}; allowed: {low:g} to {high:.10g}")
 
 
+def url_at(address: str, port: int) -> str:
+    """Return the URL of the page at *port* of *address*, an IP address or a host's name."""
+    return f"http://[{address}]:{port}/" if ":" in address else f"http://{address}:{port}/"
+
+
 def is_loopback(address: str) -> bool:
     """Return whether only the device itself reaches *address*.
 

@@ -51,6 +51,7 @@ def test_an_event_is_one_line_of_json_with_what_is_known():
     ("event", "words"),
     [
         (JUDGED, "    1.23 s  person 3: NO MASK (99% sure)"),
+        (Event(2, "person_judged", 3, "mask", 0.9999), "    2.00 s  person 3: mask (>99% sure)"),
         (Event(2, "person_left", 3, "unsure", 0.4), "    2.00 s  person 3 left: unsure"),
         (Event(2, "alarm_started", 3, "no_mask", 0.9), "    2.00 s  ALARM for person 3"),
         (Event(2, "person_rings", 4, "no_mask", 0.9), "    2.00 s  ALARM for person 4 too"),

@@ -246,16 +246,24 @@ def test_the_page_counts_for_now_and_the_broker_where_the_page_is_silent() -> No
     assert joined(heard, Told()) == heard and joined(None, Told()) == Told()
 
 
-def test_a_page_is_asked_no_more_often_than_needed_and_an_old_answer_is_none() -> None:
-    now, asked, over = [0.0], [], threading.Event()
+class Once:
+    """A page that answers once, and then no more until it is *over*; notes who *asked*."""
 
-    def asking(page: Page) -> dict[str, Any]:
-        asked.append(page.host)
-        if len(asked) > 1:
-            over.wait(60)
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.over = threading.Event()
+
+    def __call__(self, page: Page) -> dict[str, Any]:
+        self.asked.append(page.host)
+        if len(self.asked) > 1:
+            self.over.wait(60)
         return STATE
 
-    pages = Pages({"door": Page("door", 80)}, lambda: now[0], asking)
+
+def test_a_page_is_asked_no_more_often_than_needed_and_an_old_answer_is_none() -> None:
+    now, page = [0.0], Once()
+    asked = page.asked
+    pages = Pages({"door": Page("door", 80)}, lambda: now[0], page)
     assert pages.look(60)["door"].told.state == "pass"
     now[0] += ASK_AGAIN / 2
     assert pages.look()["door"].told.state == "pass" and len(asked) == 1
@@ -265,7 +273,7 @@ def test_a_page_is_asked_no_more_often_than_needed_and_an_old_answer_is_none() -
     eventually(lambda: len(asked) == 2)
     now[0] += STALE
     answer = pages.look(0.0)["door"]
-    over.set()
+    page.over.set()
     pages.close()
     assert answer.told.state == "offline" and "has not answered for" in answer.trouble
     assert len(asked) == 2
@@ -288,19 +296,12 @@ def test_who_comes_back_after_a_while_sees_how_the_gate_is_now() -> None:
 
 
 def test_a_gate_that_nobody_asked_for_a_while_is_not_said_to_be_silent() -> None:
-    now, over, asked = [0.0], threading.Event(), []
-
-    def asking(page: Page) -> dict[str, Any]:
-        asked.append(page.host)
-        if len(asked) > 1:
-            over.wait(60)
-        return STATE
-
-    pages = Pages({"door": Page("door", 80)}, lambda: now[0], asking)
+    now, page = [0.0], Once()
+    pages = Pages({"door": Page("door", 80)}, lambda: now[0], page)
     pages.look(60)
     now[0] += 10 * STALE
     answer = pages.look(0.0)["door"]
-    over.set()
+    page.over.set()
     pages.close()
     assert answer.told.state == "offline" and answer.trouble.endswith("has not answered yet")
 

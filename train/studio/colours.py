@@ -19,11 +19,6 @@ STATE_COLOURS = {
 }
 
 
-def sureness(share: float) -> str:
-    """Return *share*, 0 to 1, as a whole percentage; nobody is ever shown to be 100 % sure."""
-    return ">99%" if share >= 0.995 else f"{share:.0%}"
-
-
 def ink(colour: str) -> str:
     """Return black or white, whichever is read better on *colour*, ``#rrggbb``."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))

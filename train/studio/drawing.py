@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from train.studio.colours import DARK, VERDICT_COLOURS, VERDICT_WORDS, ink, sureness
+from edge.report.events import sureness
+from train.studio.colours import DARK, VERDICT_COLOURS, VERDICT_WORDS, ink
 from train.studio.messages import Pixels
 from train.studio.trying import JudgedFace
 

@@ -11,7 +11,8 @@ import streamlit as st
 
 from edge.errors import UsageError
 from edge.gate.decision import VERDICTS, DecisionSettings
-from train.studio.colours import VERDICT_COLOURS, VERDICT_WORDS, sureness
+from edge.report.events import sureness
+from train.studio.colours import VERDICT_COLOURS, VERDICT_WORDS
 from train.studio.drawing import draw_faces
 from train.studio.films import film_of
 from train.studio.messages import Asked, SeenClip, SeenPicture

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from convert.calibration import calibration_inputs, face_crops, spread
-from convert.graph import check_int8, name_ends
+from convert.graph import check_int8, name_ends, narrow_outputs
 from convert.parity import (
     SCORE_SLACK,
     ClassifierParity,
@@ -30,12 +30,13 @@ from convert.quantise import (
     quantise,
     quiet_native_output,
 )
+from convert.ranges import detector_ranges
 from edge import __version__
 from edge.errors import DataError, ModelError
 from edge.modelfile import CARD_FORMAT, DETECTOR_LABELS, LABELS, InputSpec, Kind, ModelCard
 from edge.vision.classifier import LOGITS
 from edge.vision.crop import Image
-from edge.vision.detector import STRIDES, Faces, candidates, gather_faces
+from edge.vision.detector import LOWEST_SCORE, STRIDES, Faces, candidates, gather_faces
 from edge.vision.interpreter import Network, to_float
 from edge.vision.letterbox import letterbox
 from train.data.pictures import LoadedFaces, read_picture
@@ -130,7 +131,7 @@ def build_detector(
     if not samples or not held_out:
         raise DataError("no picture can be read to calibrate or to compare on")
     decision = about.decision
-    lowest = max(1e-4, decision["score_threshold"] - SCORE_SLACK)
+    lowest = max(LOWEST_SCORE, decision["score_threshold"] - SCORE_SLACK)
 
     def decode(raw: Mapping[str, Any], scale: float, size: tuple[int, int]) -> Faces:
         return gather_faces(candidates(raw, lowest), scale, *size, decision["nms_iou"])
@@ -209,7 +210,10 @@ def _int8(
     inputs = calibration_inputs(pictures, spec)
     network = quantise(model, spec.height, spec.width, inputs)
     operators = check_int8(network)
-    return name_ends(network, names), operators
+    network = name_ends(network, names)
+    if LOGITS not in names:
+        network = narrow_outputs(network, detector_ranges(max(spec.width, spec.height)))
+    return network, operators
 
 
 def _float_outputs(

@@ -6,7 +6,7 @@ Uses the schema that LiteRT publishes with its wheel, so nothing here needs Tens
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flatbuffers
@@ -15,6 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edge.errors import ModelError
 
+INT8 = np.iinfo(np.int8)
 INPUT_NAME = "image"
 SIGNATURE = "serving_default"
 METADATA_NAME = "TFLITE_METADATA"
@@ -92,6 +93,38 @@ def name_ends(network: bytes, outputs: Sequence[str]) -> bytes:
     signature.inputs = [_tensor_map(*ends[0])]
     signature.outputs = [_tensor_map(*end) for end in ends[1:]]
     model.signatureDefs = [signature]
+    return _pack(model)
+
+
+def narrow_outputs(network: bytes, ranges: Mapping[str, tuple[float, float]]) -> bytes:
+    """Return *network* whose int8 outputs tell finer steps apart, within *ranges* by output name.
+
+    An output keeps what both its calibrated range and its entry, lowest and highest value,
+    hold; what lies beyond is said as the nearest value in it.  No weight changes: a
+    convolution's kernel multiplies by the output's scale when it is loaded, and saturates.
+
+    Raises ModelError when an output of that name is not written by a convolution alone, or
+    nothing is left of its range.
+    """
+    model = _unpack(network)
+    graph = model.subgraphs[0]
+    outputs = {_text(graph.tensors[index].name): index for index in graph.outputs}
+    for name, (lowest, highest) in ranges.items():
+        index = outputs.get(name, -1)
+        makers = [o for o in graph.operators if index in o.outputs]
+        if not makers or any(index in o.inputs for o in graph.operators) or (
+            _OPERATORS[model.operatorCodes[makers[0].opcodeIndex].builtinCode] != "CONV_2D"
+        ):
+            raise ModelError(f"output {name!r} is not that of a convolution; it cannot be narrowed")
+        quantization = graph.tensors[index].quantization
+        scale, zero = float(quantization.scale[0]), int(quantization.zeroPoint[0])
+        low = max(lowest, (INT8.min - zero) * scale)
+        high = min(highest, (INT8.max - zero) * scale)
+        if not (low <= 0 <= high and low < high):
+            raise ModelError(f"output {name!r}: nothing is left of its range, {low:g} to {high:g}")
+        step = (high - low) / (INT8.max - INT8.min)
+        quantization.scale = np.array([step], np.float32)
+        quantization.zeroPoint = np.array([round(INT8.min - low / step)], np.int64)
     return _pack(model)
 
 

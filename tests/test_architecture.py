@@ -29,8 +29,9 @@ MEASURED = (
 )
 # It releases a model with what wrote it, and signs it as a gate wants it.
 RELEASING = ("convert.cardtext", "convert.modelwriter", "convert.release", "edge.modelstore.keys")
-# The readers of data sets, and the layer that a detector's .keras file is built of.
-TAUGHT = ("train.data", "train.detector.network")
+# The readers of data sets, the layer that a detector's .keras file is built of, and which faces
+# each of its scales is taught.
+TAUGHT = ("train.data", "train.detector.network", "train.detector.targets")
 ALLOWED = {
     "edge": ("edge",),
     "train": ("train", *SHARED),

@@ -141,6 +141,36 @@ def detector(
     click.echo(f"wrote {out / 'model.keras'} and {out / 'metrics.json'}")
 
 
+@main.command()
+@_path_option("--data", required=True, metavar="DIR", help="Folder with NAME.json and images/.")
+@_path_option("--out", required=True, metavar="DIR", help="Folder of lookalikes.csv and sheets.")
+@_path_option("--model", metavar="FILE", help="Default: the released detector.")
+@click.option("--split", default="train", show_default=True, help="Which split of --data.")
+@click.option(
+    "--score", default=0.4, show_default=True, help="Least score that is looked at.",
+    type=click.FloatRange(CURVE_THRESHOLD, 1, max_open=True),
+)
+def lookalikes(data: Path, out: Path, model: Path | None, split: str, score: float) -> None:
+    """List what the detector takes for a face where no label is, for a person to look at.
+
+    In DIR/lookalikes.csv, change *unclear* to *no_face* where there is none, and name the file
+    in a configuration's *lookalikes*: training then shows those places, and ignores the others.
+    """
+    from train.data.coco import read_coco
+    from train.data.lookalikes import write_lookalikes
+    from train.detector.mining import draw_finds, find_lookalikes
+    from train.evaluate.networks import load_detect
+
+    detect = load_detect(model or _released("face-detector"), score)
+    pictures = read_coco(data / f"{split}.json")
+    with _writing(out):
+        finds = find_lookalikes(detect, pictures, score, _progress)
+        write_lookalikes(out / "lookalikes.csv", [find.place for find in finds])
+        sheets = draw_finds(out, finds)
+    click.echo(f"{len(finds)} places in {len(pictures)} pictures; {len(sheets)} sheets to look at")
+    click.echo(f"wrote {out / 'lookalikes.csv'}")
+
+
 @main.group()
 def evaluate() -> None:
     """Measure a network on pictures it never saw, float (.keras) or int8 (.tflite)."""

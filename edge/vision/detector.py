@@ -25,6 +25,8 @@ from edge.vision.letterbox import PADDING, STEP, Letterbox, input_shape
 
 STRIDES = (8, 16, STEP)
 LANDMARKS = 5
+LOWEST_SCORE = 1e-4
+"""No detector is asked for less sure faces; what int8 outputs can tell apart starts here."""
 MOST_CANDIDATES = 256
 """Cells decoded per stride; a crowd of 60 uses about 200, and suppression is quadratic."""
 
@@ -122,7 +124,7 @@ class FaceDetector:
         self.nms_iou = float(model.card.decision.get("nms_iou", 0.45))
         if score_threshold is None:
             score_threshold = float(model.card.decision["score_threshold"])
-        self.score_threshold = float(np.clip(score_threshold, 1e-4, 1 - 1e-4))
+        self.score_threshold = float(np.clip(score_threshold, LOWEST_SCORE, 1 - LOWEST_SCORE))
         self._pixels = model.card.input.width * model.card.input.height
         self._picture_size = (0, 0)
         self._fit_to(model.card.input.width, model.card.input.height)

@@ -13,7 +13,15 @@ from ai_edge_litert.interpreter import Interpreter
 from flatbuffers import encode, packer
 from flatbuffers.table import Table
 
-from convert.graph import check_int8, ends, metadata_of, name_ends, schema, with_metadata
+from convert.graph import (
+    check_int8,
+    ends,
+    metadata_of,
+    name_ends,
+    narrow_outputs,
+    schema,
+    with_metadata,
+)
 from convert.metadata import MINIMUM_PARSER
 from edge.errors import ModelError
 from edge.modelfile import LABELS, ModelFile
@@ -174,3 +182,40 @@ def test_labels_lie_uncompressed_in_the_archive(classifier_file: ModelFile) -> N
     with zipfile.ZipFile(classifier_file.path) as archive:
         assert archive.read("labels.txt").decode().split() == list(LABELS)
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
+
+
+def dequantised(network: bytes, image: np.ndarray) -> dict[str, tuple[np.ndarray, float]]:
+    interpreter = Interpreter(model_content=network)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
+    interpreter.invoke()
+    results = {}
+    for output in interpreter.get_output_details():
+        scale, zero = output["quantization"]
+        integers = interpreter.get_tensor(output["index"]).astype(float)
+        results[output["name"]] = ((integers - zero) * scale, scale)
+    return results
+
+
+def test_a_narrowed_output_says_the_same_in_finer_steps_and_saturates() -> None:
+    network = int8_network("face-detector")
+    image = np.random.default_rng(0).integers(-128, 128, (1, 96, 128, 3)).astype(np.int8)
+    shape = Interpreter(model_content=network).get_input_details()[0]["shape"]
+    image = image[:, : shape[1], : shape[2]]
+    wide, step = dequantised(network, image)["box8"]
+    low, high = np.quantile(wide, [0.2, 0.8])
+    low, high = min(low, 0.0), max(high, 0.0)
+    fine, finer = dequantised(narrow_outputs(network, {"box8": (low, high)}), image)["box8"]
+    assert finer < step
+    assert np.abs(fine - np.clip(wide, low, high)).max() <= step
+
+
+@pytest.mark.parametrize(
+    ("name", "limits", "says"),
+    [("box9", (-1, 1), "'box9' is not that of"), ("box8", (1e6, 2e6), "nothing is left")],
+)
+def test_an_output_that_cannot_be_narrowed_is_refused(
+    name: str, limits: tuple[float, float], says: str
+) -> None:
+    with pytest.raises(ModelError, match=says):
+        narrow_outputs(int8_network("face-detector"), {name: limits})

@@ -43,10 +43,13 @@ class DetectorConfig:
     """A whole detector training but for its data.
 
     *sources* weighs photographs by the ``source`` their data set gives them; ``portraits``
-    is the name of those that come from face crops.  Unnamed sources weigh 1.
+    is the name of those that come from face crops.  Unnamed sources weigh 1.  *lookalikes*
+    names the file in ``train/labels``, or by its whole path, with places that were once taken for
+    a face; empty for none.
     """
 
     seed: int = 11
+    lookalikes: str = ""
     network: DetectorShape = field(default_factory=DetectorShape)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     loss: LossWeights = field(default_factory=LossWeights)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from edge.vision.crop import Image
 from edge.vision.detector import LANDMARKS
+from edge.vision.geometry import no_boxes
 from edge.vision.letterbox import input_shape
 from edge.vision.mask_painting import paint_mask, random_style
 from train.augment.camera import cheap_camera
@@ -38,11 +39,13 @@ class Source:
     """One photograph with what is in it, ready to be placed.
 
     *paintable* (N,) tells which faces are known to be bare, with landmarks to paint by.
+    *negatives* (M, 4) are places that were once taken for a face and are none.
     """
 
     path: Path
     scene: Scene
     paintable: npt.NDArray[np.bool_]
+    negatives: Floats = field(default_factory=no_boxes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Mixture:
     share of bare faces that get a mask; *smallest* and *largest* bound the side of a face
     zoomed onto, as a share of the picture.  *strength* is :func:`cheap_camera`'s.  *profile* is
     how much likelier a face seen from the side, and a photograph that has one, is to be drawn.
+    *negatives* is the share of pictures that show one of the places which look like a face and
+    are none ("hard negatives"), where there are any; the shares above are of the others.
     """
 
     whole: float = 0.15
@@ -66,6 +71,7 @@ class Mixture:
     largest: float = 0.95
     strength: float = 0.6
     profile: float = 1.0
+    negatives: float = 0.0
 
 
 def seen_from_the_side(landmarks: Floats) -> npt.NDArray[np.bool_]:
@@ -79,8 +85,11 @@ def seen_from_the_side(landmarks: Floats) -> npt.NDArray[np.bool_]:
     return np.asarray(np.abs(place - 0.5) >= 0.5)
 
 
-def source_of(record: PictureRecord) -> Source:
-    """Return what the detector learns from *record*; every face but ignore regions counts."""
+def source_of(record: PictureRecord, negatives: Mapping[str, Floats] | None = None) -> Source:
+    """Return what the detector learns from *record*; every face but ignore regions counts.
+
+    *negatives* holds boxes (M, 4) of what looks like a face and is none, by a picture's name.
+    """
     wanted = [face for face in record.faces if not face.ignore]
     unknown = np.full((LANDMARKS, 2), np.nan, np.float32)
     points = [unknown if f.landmarks is None else np.array(f.landmarks) for f in wanted]
@@ -90,7 +99,8 @@ def source_of(record: PictureRecord) -> Source:
         ignore=np.array([f.box for f in record.faces if f.ignore], np.float32).reshape(-1, 4),
     )
     bare = [f.label == "without_mask" and f.landmarks is not None for f in wanted]
-    return Source(record.path, scene, np.array(bare, bool))
+    misleading = (negatives or {}).get(record.path.name, no_boxes())
+    return Source(record.path, scene, np.array(bare, bool), misleading)
 
 
 def compose(
@@ -107,10 +117,23 @@ def compose(
     *weights* (len(sources),) are the odds of each photograph; *images* holds them by path;
     *pixels* is the area of the device's input.
     """
-    kind = rng.random()
     canvas = np.empty((size, size, 3), np.uint8)
+    kind = rng.random()
     canvas[:] = rng.integers(0, 256, 3) if rng.random() < 0.5 else 127
-    if kind < mixture.mosaic:
+    whole = (0, 0, size, size)
+    parts = []
+    # Nothing is drawn where there are none, so that trainings before there were repeat.
+    if mixture.negatives and rng.random() < mixture.negatives * any(map(_misleads, sources)):
+        counts = np.array([len(source.negatives) for source in sources], np.float64)
+        source = sources[int(rng.choice(len(sources), p=_shares(counts)))]
+        image, aims = images[source.path], source.negatives
+        if rng.random() < 0.5:
+            place = _zoomed(aims, np.ones(len(aims)), image.shape, whole, mixture, rng)
+        else:
+            place = _at_the_door(aims, np.ones(len(aims)), image.shape, whole, pixels, rng)
+        parts.append(_put(canvas, image, source, whole, *place))
+        regions = []
+    elif kind < mixture.mosaic:
         column, row = (int(v) for v in rng.uniform(0.3, 0.7, 2) * size)
         regions = [
             (0, 0, column, row),
@@ -119,20 +142,19 @@ def compose(
             (column, row, size, size),
         ]
     else:
-        regions = [(0, 0, size, size)]
-    parts = []
+        regions = [whole]
     for region in regions:
         source = sources[int(rng.choice(len(sources), p=weights))]
-        image = images[source.path]
+        image, aims = images[source.path], source.scene.boxes
         odds = np.where(seen_from_the_side(source.scene.landmarks), mixture.profile, 1.0)
-        zooms = kind < mixture.mosaic + mixture.zoom and len(source.scene.boxes) > 0
+        zooms = kind < mixture.mosaic + mixture.zoom and len(aims) > 0
         if zooms and (len(regions) == 1 or rng.random() < 0.6):
-            scale, shift = _zoomed(source, image.shape, region, odds, mixture, rng)
+            place = _zoomed(aims, odds, image.shape, region, mixture, rng)
         elif kind < 1 - mixture.whole and len(regions) == 1:
-            scale, shift = _at_the_door(source, image.shape, region, pixels, odds, rng)
+            place = _at_the_door(aims, odds, image.shape, region, pixels, rng)
         else:
-            scale, shift = _fitted(image.shape, region, rng)
-        parts.append(_put(canvas, image, source, region, scale, shift))
+            place = _fitted(image.shape, region, rng)
+        parts.append(_put(canvas, image, source, region, *place))
     scene = Scene(
         np.concatenate([p.scene.boxes for p in parts]),
         np.concatenate([p.scene.landmarks for p in parts]),
@@ -145,16 +167,16 @@ def compose(
 
 
 def _at_the_door(
-    source: Source,
+    aims: Floats,
+    odds: npt.NDArray[np.float64],
     shape: tuple[int, ...],
     region: tuple[int, int, int, int],
     pixels: int,
-    odds: npt.NDArray[np.float64],
     rng: np.random.Generator,
 ) -> tuple[float, Floats]:
     """Return scale and shift that show a part of the photograph about as large as the device does.
 
-    *odds* (N,) are those of each face to be in it.
+    *odds* (N,) are those of each of the boxes *aims* (N, 4) to be in it.
     What is small there must be small here: a photograph squeezed into a training picture
     would teach faces from 2 m as if they stood 3 m away.
     """
@@ -164,17 +186,21 @@ def _at_the_door(
     scale = min(scale, MOST_ENLARGED)
     room = np.array([right - left, bottom - top], np.float64)
     slack = room - np.array([shape[1], shape[0]]) * scale
-    sides = (source.scene.boxes[:, 2:] - source.scene.boxes[:, :2]).max(axis=1, initial=0) * scale
+    sides = (aims[:, 2:] - aims[:, :2]).max(axis=1, initial=0) * scale
     seen = np.flatnonzero(sides >= SMALLEST_FACE)
     shift = np.array([left, top]) + rng.random(2) * slack
     if len(seen) and rng.random() < DOOR_WITH_FACE:
-        box = source.scene.boxes[rng.choice(seen, p=_shares(odds[seen]))]
+        box = aims[rng.choice(seen, p=_shares(odds[seen]))]
         middle = (box[:2] + box[2:]) / 2 * scale
         target = rng.uniform(0.1, 0.9, 2) * room
         # Around that face, but not beyond the photograph's own edges.
         offset = np.clip(target - middle, np.minimum(slack, 0), np.maximum(slack, 0))
         shift = np.array([left, top]) + np.where(slack < 0, offset, rng.random(2) * slack)
     return scale, shift.astype(np.float32)
+
+
+def _misleads(source: Source) -> bool:
+    return len(source.negatives) > 0
 
 
 def _shares(odds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -195,17 +221,17 @@ def _fitted(
 
 
 def _zoomed(
-    source: Source,
+    aims: Floats,
+    odds: npt.NDArray[np.float64],
     shape: tuple[int, ...],
     region: tuple[int, int, int, int],
-    odds: npt.NDArray[np.float64],
     mixture: Mixture,
     rng: np.random.Generator,
 ) -> tuple[float, Floats]:
-    """Return scale and shift that show one face of *source*, by *odds*, at a size at random."""
+    """Return scale and shift that show one of the boxes *aims*, by *odds*, at a size at random."""
     left, top, right, bottom = region
     side = min(right - left, bottom - top)
-    box = source.scene.boxes[rng.choice(len(odds), p=_shares(odds))]
+    box = aims[rng.choice(len(odds), p=_shares(odds))]
     face = float(max(box[2] - box[0], box[3] - box[1]))
     wanted = side * np.exp(rng.uniform(np.log(mixture.smallest), np.log(mixture.largest)))
     # Never so far away that the photograph becomes a stamp, nor so near that it blurs.

@@ -16,6 +16,7 @@ from edge.vision.crop import Image
 from train.classifier.checkpoint import save_model
 from train.classifier.training import library_versions
 from train.data.coco import read_coco
+from train.data.lookalikes import hard_negatives, read_lookalikes, unclear_ignored
 from train.data.pictures import read_picture
 from train.data.records import FaceRecord, PictureRecord, data_checksum
 from train.detector.config import DetectorConfig
@@ -57,18 +58,23 @@ def train_detector(
     Writes ``model.keras``, ``history.csv``, ``metrics.json`` and pictures into *out*.  A
     training that was stopped goes on after its last whole epoch unless *fresh*.
 
-    Raises DataError when the data break their format, hold no readable picture, or are not
-    those that *out* was begun with; ModelError when *start* is no detector of that shape.
+    Raises DataError when the data or the lookalikes break their format, hold no readable
+    picture, or are not those that *out* was begun with; ModelError when *start* is no detector
+    of that shape.
     """
     started = time.monotonic()
     keras.utils.set_random_seed(config.seed)
     # Before the pictures are read, which takes long: a wrong file is told at once.
     detector = build_detector(config.network) if start is None else _started(start, config)
     out.mkdir(parents=True, exist_ok=True)
+    lookalikes = read_lookalikes(config.lookalikes) if config.lookalikes else []
     training = read_coco(data / "train.json") + portrait_records(portraits)
     validation = read_coco(data / "val.json")
+    checksum = data_checksum([face for record in training + validation for face in record.faces])
+    training = unclear_ignored(training, lookalikes)
+    negatives = hard_negatives(lookalikes)
     images, broken = load_pictures(training + validation)
-    sources = [source_of(record) for record in training if record.path in images]
+    sources = [source_of(record, negatives) for record in training if record.path in images]
     weights = _weights([r for r in training if r.path in images], sources, config)
     held_out = [source_of(record) for record in validation if record.path in images]
     if not sources or not held_out:
@@ -77,9 +83,9 @@ def train_detector(
     model = training_view(detector)
     pictures = ComposedPictures(sources, images, weights, config)
     step = _step(model, config, pictures.steps)
-    checksum = data_checksum([face for record in training + validation for face in record.faces])
     origin = None if start is None else hashlib.sha256(start.read_bytes()).hexdigest()
-    fingerprint = hashlib.sha256(repr((checksum, config, origin)).encode()).hexdigest()
+    known = (checksum, config, origin, *lookalikes)
+    fingerprint = hashlib.sha256(repr(known).encode()).hexdigest()
     state = out / "resume.npz"
     if fresh:
         state.unlink(missing_ok=True)
@@ -110,6 +116,7 @@ def train_detector(
         "data": {
             "checksum": checksum,
             "pictures": {"train": len(sources), "val": len(held_out)},
+            "hard_negatives": sum(len(source.negatives) for source in sources),
             "broken": [path.name for path in broken],
         },
         "decision": {

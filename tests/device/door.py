@@ -56,12 +56,16 @@ class Door:
         self._shown = {name: [_Jpeg(content) for content in all_] for name, all_ in shown.items()}
         self._fps = fps
         self._server = socket.create_server(("127.0.0.1", PORT))
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def close(self) -> None:
-        """End it."""
+        """End it; its port is free for the next one."""
         self.alive = False
+        # A thread that waits in accept keeps a socket that is only closed listening.
+        self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
+        self._accepting.join(timeout=10)
 
     def _accept(self) -> None:
         while True:

@@ -43,7 +43,7 @@ ONLY_HERE = {
         "[Manager]\nRuntimeWatchdogSec=off\nRebootWatchdogSec=off\nDefaultDeviceTimeoutSec=600\n"
         "DefaultTimeoutStartSec=600\n",
     "etc/systemd/system/maskgate.service.d/emulated.conf":
-        "[Service]\nTimeoutStartSec=900\nWatchdogSec=600\n",
+        "[Service]\nTimeoutStartSec=900\nTimeoutStopSec=300\nWatchdogSec=600\n",
     # Else seconds of old pictures wait in the board's memory, as it takes them slowly.
     "etc/sysctl.d/90-emulated.conf": "net.ipv4.tcp_rmem = 4096 65536 131072\n",
 }

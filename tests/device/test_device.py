@@ -19,7 +19,7 @@ import pytest
 from scripts.flashing.mounts import mounted
 from scripts.flashing.partitions import read_layout
 from scripts.flashing.system import examine
-from tests.device import outputs
+from tests.device import outputs, ribbon
 from tests.device.board import (
     BUZZER,
     LIGHT,
@@ -317,6 +317,23 @@ def test_a_careless_journal_does_lose_events(board: Board) -> None:
     last, verdict = _journal(found)
     board.figures["careless journal, rows acknowledged and found"] = f"{acknowledged}, {last}"
     assert last < acknowledged or verdict != "ok"
+
+
+def test_a_camera_by_picamera2_beeps_for_a_bare_face_and_not_for_a_masked_one(
+    board: Board, tmp_path: Path
+) -> None:
+    machine = board.machine
+    ribbon.fit(board, tmp_path)
+    came = time.monotonic()
+    ribbon.show(board, BARE, tmp_path)
+    assert "Watching picamera2://0" in _log(board)
+    _is_the_pattern(machine.wait_for_edges(BUZZER, 8, came))
+    board.figures["pictures by picamera2 looked at a second"] = round(board.pace(), 2)
+
+    ribbon.show(board, MASKED, tmp_path)
+    quiet = time.monotonic()
+    board.until(lambda: (board.page().get("newest") or {}).get("verdict") == "mask")
+    assert machine.edges(BUZZER, since=quiet) == []
 
 
 def _while_nobody_is_there(board: Board) -> list[Edge]:

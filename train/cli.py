@@ -142,6 +142,25 @@ def detector(
 
 
 @main.command()
+@_path_option("--model", "models", required=True, multiple=True, metavar="FILE",
+              help="A detector's .keras; give two or more that went on from the same one.")
+@_path_option("--data", required=True, metavar="DIR", help="train.json, val.json and images/.")
+@_path_option("--out", required=True, metavar="DIR", help="Folder of the average.")
+def average(models: tuple[Path, ...], data: Path, out: Path) -> None:
+    """Average face detectors that have a common ancestor: one network, and often a better one."""
+    from train.detector.average import average_detectors
+    from train.detector.config import DEFAULT_CONFIG, DetectorConfig
+    from train.settings import read_settings
+
+    if len(models) < 2:
+        raise UsageError("one --model has no average; give two or more")
+    settings = read_settings(DetectorConfig(), DEFAULT_CONFIG)
+    with _writing(out):
+        average_detectors(models, data, out, settings, _command())
+    click.echo(f"wrote {out / 'model.keras'} and {out / 'metrics.json'}")
+
+
+@main.command()
 @_path_option("--data", required=True, metavar="DIR", help="Folder with NAME.json and images/.")
 @_path_option("--out", required=True, metavar="DIR", help="Folder of lookalikes.csv and sheets.")
 @_path_option("--model", metavar="FILE", help="Default: the released detector.")

@@ -120,7 +120,7 @@ def train_detector(
             "broken": [path.name for path in broken],
         },
         "decision": {
-            "score_threshold": _score_threshold(measured),
+            "score_threshold": score_threshold(measured),
             "nms_iou": config.nms_iou,
         },
         "parameters": detector.count_params(),
@@ -134,7 +134,7 @@ def train_detector(
     return metrics
 
 
-def _score_threshold(measured: dict[str, Any]) -> float:
+def score_threshold(measured: dict[str, Any]) -> float:
     """Return the score a gate should ask for: one false face in ten pictures in gate range."""
     found = float(measured["ranges"]["gate"]["score_threshold"])
     return round(min(max(found, LEAST_THRESHOLD), MOST_THRESHOLD), 3)

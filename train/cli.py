@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shlex
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edge.errors import MaskgateError, OutputError, UsageError
+from edge.errors import OutputError, UsageError
 from edge.rim import Rim
-
-# Low enough to draw the whole precision-recall curve, high enough to leave out the noise floor.
-CURVE_THRESHOLD = 0.02
-
-# What the operating system says of a folder that took files a while and then takes no more.
-_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+from train.commands import command_line, path_option, progress, released, writing
+from train.evaluate.cli import CURVE_THRESHOLD, evaluate
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -49,13 +40,9 @@ def main() -> None:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 
-def _path_option(*names: str, **options: Any) -> Any:
-    return click.option(*names, type=click.Path(path_type=Path), **options)
-
-
 @main.command()
-@_path_option("--data", required=True, metavar="DIR", help="Folder of the data set.")
-@_path_option("--out", required=True, metavar="DIR", help="Folder of this training.")
+@path_option("--data", required=True, metavar="DIR", help="Folder of the data set.")
+@path_option("--out", required=True, metavar="DIR", help="Folder of this training.")
 @click.option("--alpha", type=float, help="Width of MobileNetV2.")
 @click.option("--input-size", type=int, metavar="PIXELS", help="Side of the network's input.")
 @click.option(
@@ -66,8 +53,8 @@ def _path_option(*names: str, **options: Any) -> Any:
 @click.option("--batch-size", type=click.IntRange(min=1), help="Faces a step.")
 @click.option("--seed", type=int, help="Seed of everything drawn.")
 @click.option("--resume/--fresh", default=True, help="Go on where --out stands, or start anew.")
-@_path_option("--config", metavar="FILE", help="TOML; default train/configs/classifier.toml.")
-@_path_option("--detector", metavar="FILE", help="Face detector for class folders.")
+@path_option("--config", metavar="FILE", help="TOML; default train/configs/classifier.toml.")
+@path_option("--detector", metavar="FILE", help="Face detector for class folders.")
 def classifier(
     data: Path, out: Path, backbone: str, resume: bool, config: Path | None,
     detector: Path | None, **given: Any,
@@ -90,9 +77,9 @@ def classifier(
     if given["seed"] is not None:
         settings = replace(settings, seed=given["seed"])
     faces = read_face_data(data, detect_in_class_folders(data, detector), seed=settings.seed)
-    with _writing(out):
+    with writing(out):
         outcome = train_classifier(
-            faces, settings, backbone, out, fresh=not resume, command=_command()
+            faces, settings, backbone, out, fresh=not resume, command=command_line()
         )
     for note in outcome.notes:
         click.echo(note)
@@ -100,14 +87,14 @@ def classifier(
 
 
 @main.command()
-@_path_option("--data", required=True, metavar="DIR", help="train.json, val.json and images/.")
-@_path_option("--out", required=True, metavar="DIR", help="Folder of this training.")
-@_path_option("--portraits", metavar="DIR", help="Faces one a picture, for close-ups.")
-@_path_option("--start", metavar="FILE", help="A detector's .keras to go on from.")
+@path_option("--data", required=True, metavar="DIR", help="train.json, val.json and images/.")
+@path_option("--out", required=True, metavar="DIR", help="Folder of this training.")
+@path_option("--portraits", metavar="DIR", help="Faces one a picture, for close-ups.")
+@path_option("--start", metavar="FILE", help="A detector's .keras to go on from.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs in all.")
 @click.option("--seed", type=int, help="Seed of everything drawn.")
 @click.option("--resume/--fresh", default=True, help="Go on where --out stands, or start anew.")
-@_path_option("--config", metavar="FILE", help="TOML; default train/configs/detector.toml.")
+@path_option("--config", metavar="FILE", help="TOML; default train/configs/detector.toml.")
 def detector(
     data: Path, out: Path, portraits: Path | None, start: Path | None, epochs: int | None,
     seed: int | None, resume: bool, config: Path | None,
@@ -130,10 +117,10 @@ def detector(
     if seed is not None:
         settings = replace(settings, seed=seed)
     faces = read_split(portraits, "train") if portraits else ()
-    with _writing(out):
+    with writing(out):
         metrics = train_detector(
             data, out, settings, portraits=faces, start=start, fresh=not resume,
-            command=_command(),
+            command=command_line(),
         )
     if metrics["data"]["broken"]:
         names = metrics["data"]["broken"]
@@ -142,10 +129,10 @@ def detector(
 
 
 @main.command()
-@_path_option("--model", "models", required=True, multiple=True, metavar="FILE",
+@path_option("--model", "models", required=True, multiple=True, metavar="FILE",
               help="A detector's .keras; give two or more that went on from the same one.")
-@_path_option("--data", required=True, metavar="DIR", help="train.json, val.json and images/.")
-@_path_option("--out", required=True, metavar="DIR", help="Folder of the average.")
+@path_option("--data", required=True, metavar="DIR", help="train.json, val.json and images/.")
+@path_option("--out", required=True, metavar="DIR", help="Folder of the average.")
 def average(models: tuple[Path, ...], data: Path, out: Path) -> None:
     """Average face detectors that have a common ancestor: one network, and often a better one."""
     from train.detector.average import average_detectors
@@ -155,15 +142,15 @@ def average(models: tuple[Path, ...], data: Path, out: Path) -> None:
     if len(models) < 2:
         raise UsageError("one --model has no average; give two or more")
     settings = read_settings(DetectorConfig(), DEFAULT_CONFIG)
-    with _writing(out):
-        average_detectors(models, data, out, settings, _command())
+    with writing(out):
+        average_detectors(models, data, out, settings, command_line())
     click.echo(f"wrote {out / 'model.keras'} and {out / 'metrics.json'}")
 
 
 @main.command()
-@_path_option("--data", required=True, metavar="DIR", help="Folder with NAME.json and images/.")
-@_path_option("--out", required=True, metavar="DIR", help="Folder of lookalikes.csv and sheets.")
-@_path_option("--model", metavar="FILE", help="Default: the released detector.")
+@path_option("--data", required=True, metavar="DIR", help="Folder with NAME.json and images/.")
+@path_option("--out", required=True, metavar="DIR", help="Folder of lookalikes.csv and sheets.")
+@path_option("--model", metavar="FILE", help="Default: the released detector.")
 @click.option("--split", default="train", show_default=True, help="Which split of --data.")
 @click.option(
     "--score", default=0.4, show_default=True, help="Least score that is looked at.",
@@ -180,145 +167,23 @@ def lookalikes(data: Path, out: Path, model: Path | None, split: str, score: flo
     from train.detector.mining import draw_finds, find_lookalikes
     from train.evaluate.networks import load_detect
 
-    detect = load_detect(model or _released("face-detector"), score)
+    detect = load_detect(model or released("face-detector"), score)
     pictures = read_coco(data / f"{split}.json")
-    with _writing(out):
-        finds = find_lookalikes(detect, pictures, score, _progress)
+    with writing(out):
+        finds = find_lookalikes(detect, pictures, score, progress)
         write_lookalikes(out / "lookalikes.csv", [find.place for find in finds])
         sheets = draw_finds(out, finds)
     click.echo(f"{len(finds)} places in {len(pictures)} pictures; {len(sheets)} sheets to look at")
     click.echo(f"wrote {out / 'lookalikes.csv'}")
 
 
-@main.group()
-def evaluate() -> None:
-    """Measure a network on pictures it never saw, float (.keras) or int8 (.tflite)."""
-
-
-def _evaluation_options(command: Any) -> Any:
-    for option in (
-        _path_option("--json", "written", metavar="FILE", help="Write everything there too."),
-        click.option("--split", default="val", show_default=True, help="Which split of --data."),
-        click.option(
-            "--repeats", default=1000, show_default=True, type=click.IntRange(min=0),
-            help="Bootstrap resamples for the intervals; 0 for none.",
-        ),
-        _path_option("--data", required=True, metavar="DIR", help="Folder of the data set."),
-    ):
-        command = option(command)
-    return command
-
-
-@evaluate.command("classifier")
-@_path_option("--model", metavar="FILE", help="Default: the released classifier.")
-@click.option(
-    "--synthetic", multiple=True, default=("maskon",), show_default=True, metavar="SOURCE",
-    help="Source that is left out of every number.",
-)
-@click.option("--seed", type=int, help="Seed of the training; default as there.")
-@_path_option("--detector", metavar="FILE", help="Face detector for class folders.")
-@_evaluation_options
-def evaluate_classifier(
-    model: Path | None, data: Path, split: str, repeats: int, written: Path | None,
-    synthetic: tuple[str, ...], seed: int | None, detector: Path | None,
-) -> None:
-    """Judge labelled faces: NAME.csv or NAME.json in --data, where NAME is --split.
-
-    Class folders, Pascal VOC, one .csv or one .json are split as the training splits them, and
-    the side it does not learn from is judged.
-    """
-    from train.classifier.config import DEFAULT_CONFIG, read_config
-    from train.data.folders import detect_in_class_folders
-    from train.data.read import read_validation
-    from train.evaluate.appearance import read_appearance, read_disputed
-    from train.evaluate.faces import evaluate_faces, faces_tables
-    from train.evaluate.networks import load_judge
-
-    judge = load_judge(model or _released("mask-classifier"))
-    if seed is None:
-        seed = read_config(DEFAULT_CONFIG).seed
-    faces, notes = read_validation(data, split, detect_in_class_folders(data, detector), seed)
-    result = evaluate_faces(
-        judge, faces, synthetic, repeats, _progress, read_appearance(), read_disputed()
-    )
-    _report(result, faces_tables(result), written)
-    for note in notes:
-        click.echo(note)
-
-
-@evaluate.command("detector")
-@_path_option("--model", metavar="FILE", help="Default: the released detector.")
-@_evaluation_options
-def evaluate_detector(
-    model: Path | None, data: Path, split: str, repeats: int, written: Path | None
-) -> None:
-    """Find faces in whole pictures: NAME.json in --data."""
-    from train.data.coco import read_coco
-    from train.evaluate.networks import load_detect
-    from train.evaluate.pictures import evaluate_pictures, pictures_tables
-
-    detect = load_detect(model or _released("face-detector"), CURVE_THRESHOLD)
-    pictures = read_coco(data / f"{split}.json")
-    result = evaluate_pictures(detect, pictures, min(repeats, 300), _progress, sliced=True)
-    _report(result, pictures_tables(result), written)
-
-
-@evaluate.command("pair")
-@_path_option("--detector", metavar="FILE", help="Default: the released detector.")
-@_path_option("--classifier", metavar="FILE", help="Default: the released classifier.")
-@click.option(
-    "--score-threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Default: the detector's own.",
-)
-@_evaluation_options
-def evaluate_both(
-    detector: Path | None, classifier: Path | None, score_threshold: float | None, data: Path,
-    split: str, repeats: int, written: Path | None,
-) -> None:
-    """Find faces in whole pictures and judge them: NAME.json in --data."""
-    from train.data.coco import read_coco
-    from train.evaluate.networks import load_detect, load_judge
-    from train.evaluate.pair import evaluate_pair, pair_tables
-
-    detect = load_detect(detector or _released("face-detector"), score_threshold)
-    judge = load_judge(classifier or _released("mask-classifier"))
-    pictures = read_coco(data / f"{split}.json")
-    result = evaluate_pair(detect, judge, pictures, repeats, _progress)
-    _report(result, pair_tables(result), written)
-
-
-@evaluate.command("looks")
-@_path_option("--clip", "clips", required=True, multiple=True, metavar="FILE",
-              help="Film of people; may be given several times.")
-@_path_option("--detector", metavar="FILE", help="Default: the released detector.")
-@_path_option("--classifier", metavar="FILE", help="Default: the released classifier.")
-@click.option(
-    "--repeats", default=1000, show_default=True, type=click.IntRange(min=0),
-    help="Bootstrap resamples of the people for the intervals; 0 for none.",
-)
-@_path_option("--json", "written", metavar="FILE", help="Write everything there too.")
-def evaluate_looks(
-    clips: tuple[Path, ...], detector: Path | None, classifier: Path | None, repeats: int,
-    written: Path | None,
-) -> None:
-    """Measure how long a look's error lasts: the gate's decision.correlation_seconds."""
-    from train.evaluate.clips import looks_in
-    from train.evaluate.looks import looks_tables
-
-    result = looks_in(
-        clips, detector or _released("face-detector"),
-        classifier or _released("mask-classifier"), repeats,
-    )
-    _report(result, looks_tables(result), written)
-
-
 @main.command()
-@_path_option("--faces", required=True, metavar="DIR", help="val.csv and images/.")
-@_path_option("--detection", required=True, metavar="DIR", help="val.json and images/.")
-@_path_option("--out", required=True, metavar="DIR", help="Folder of scores.md and scores/.")
-@_path_option("--detector", metavar="FILE", help="Default: the released detector.")
-@_path_option("--classifier", metavar="FILE", help="Default: the released classifier.")
-@_path_option("--json", "written", metavar="FILE", help="Write every number there too.")
+@path_option("--faces", required=True, metavar="DIR", help="val.csv and images/.")
+@path_option("--detection", required=True, metavar="DIR", help="val.json and images/.")
+@path_option("--out", required=True, metavar="DIR", help="Folder of scores.md and scores/.")
+@path_option("--detector", metavar="FILE", help="Default: the released detector.")
+@path_option("--classifier", metavar="FILE", help="Default: the released classifier.")
+@path_option("--json", "written", metavar="FILE", help="Write every number there too.")
 @click.option(
     "--repeats", default=1000, show_default=True, type=click.IntRange(min=0),
     help="Bootstrap resamples for the intervals; 0 for none.",
@@ -341,11 +206,11 @@ def scores(
     words = ["--faces", faces, "--detection", detection, "--out", out]
     words += [word for name, path in given.items() if path for word in (name, path)]
     command = shlex.join(["python", "-m", "train", "scores", *map(str, words)])
-    with _writing(out / "scores"):
+    with writing(out / "scores"):
         pass
     measured = score_models(
-        detector or _released("face-detector"), classifier or _released("mask-classifier"),
-        faces, detection, repeats, _progress,
+        detector or released("face-detector"), classifier or released("mask-classifier"),
+        faces, detection, repeats, progress,
     )
     try:
         names = draw_scores(out / "scores", measured)
@@ -360,63 +225,4 @@ def scores(
         click.echo(f"wrote {written}")
 
 
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    """Make *out*, and tell of what cannot be written there by an OutputError that names it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise OutputError(
-            f"--out {out}: cannot be written ({error.strerror or error}); name another folder"
-        ) from error
-    try:
-        yield
-    except MaskgateError:
-        # Some are an OSError too, and say better what is wrong.
-        raise
-    except OSError as error:
-        if error.errno not in _NO_MORE and not _lies_in(error.filename, out):
-            raise
-        raise OutputError(
-            f"--out {out}: cannot be written ({error.strerror or error}); make room or name "
-            "another folder; the same command goes on after the last whole epoch"
-        ) from error
-
-
-def _lies_in(name: Any, folder: Path) -> bool:
-    return isinstance(name, (str, Path)) and folder in (Path(name), *Path(name).parents)
-
-
-def _released(kind: Any) -> Path:
-    from edge.modelfile import released_model
-
-    return released_model(kind)
-
-
-def _progress(entries: Any) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(entries, disable=None, leave=False)
-
-
-def _report(result: dict[str, Any], tables: str, written: Path | None) -> None:
-    click.echo(tables)
-    if result["broken"]:
-        names = ", ".join(result["broken"][:5])
-        click.echo(f"skipped {len(result['broken'])} pictures that cannot be read: {names}")
-    if written is not None:
-        from train.report.files import write_json
-
-        try:
-            write_json(written, result)
-        except OSError as error:
-            raise OutputError(f"{written}: cannot be written: {error.strerror}") from error
-        click.echo(f"wrote {written}")
-
-
-def _command() -> str:
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    chosen = [] if backend == "tensorflow" else [f"KERAS_BACKEND={backend}"]
-    return shlex.join([*chosen, "python", "-m", "train", *sys.argv[1:]])
+main.add_command(evaluate)

@@ -38,12 +38,6 @@ _VIRTUAL = f"""%YAML 1.1
   location: "CameraLocationFront"
   model: "Pictures"
 """
-# picamera2 imports it for a screen; Debian has none.
-_PYKMS = """class Names:
-    def __getattr__(self, name):
-        return name
-PixelFormat = PlaneType = Names()
-"""
 # Debian's memory for cameras is another device than a Raspberry Pi's.
 _ALLOWED = "[Service]\nDeviceAllow=/dev/udmabuf rw\n"
 
@@ -51,7 +45,6 @@ _ALLOWED = "[Service]\nDeviceAllow=/dev/udmabuf rw\n"
 def fit(board: Board, folder: Path) -> None:
     """Put the camera into *board*, and make it the one that the gate is to use."""
     for name, text, place in (
-        ("pykms.py", _PYKMS, f"{_LIBRARIES}/pykms.py"),
         ("virtual.yaml", _VIRTUAL, f"{_CAMERAS}/virtual.yaml"),
         ("udmabuf.conf", _ALLOWED, "/etc/systemd/system/maskgate.service.d/udmabuf.conf"),
     ):

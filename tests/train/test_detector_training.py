@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import DataError, ModelError
 from edge.vision.detector import STRIDES, decode_cells
+from train.cli import main
 from train.detector import targets as t
 from train.detector.samples import Mixture, Source, compose, seen_from_the_side
 from train.detector.targets import Scene, cell_targets
@@ -303,3 +305,41 @@ def test_a_training_goes_on_from_another_detector_of_its_shape(training):
     other = replace(config, network=DetectorShape((8, 8, 8, 16, 16), (1, 1, 1), 8))
     with pytest.raises(ModelError, match="of another shape"):
         train_detector(folder / "data", folder / "third", other, start=start, quiet=True)
+
+
+def test_detectors_are_averaged_weight_by_weight_and_measured(training):
+    from train.detector.average import average_detectors
+    from train.detector.predict import load_keras_network
+
+    trained(training, "one")
+    folder, config = training
+    trained((folder, replace(config, seed=3)), "other one")
+    models = [folder / name / "model.keras" for name in ("one", "other one")]
+    metrics = average_detectors(models, folder / "data", folder / "mean", config)
+    one, other, mean = (
+        load_keras_network(path).get_weights() for path in (*models, folder / "mean/model.keras")
+    )
+    assert any(not np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    for a, b, c in zip(one, other, mean, strict=True):
+        assert np.allclose((a + b) / 2, c, atol=1e-6)
+    assert len(metrics["average_of"]) == 2 and metrics["validation"]["pictures"] > 0
+
+
+def test_detectors_of_different_shapes_have_no_average(training):
+    from train.detector.average import average_detectors
+    from train.detector.network import DetectorShape, build_detector
+
+    trained(training, "one")
+    folder, config = training
+    build_detector(DetectorShape((8, 8, 8, 16, 16), (1, 1, 1), 8)).save(folder / "wide.keras")
+    models = [folder / "one" / "model.keras", folder / "wide.keras"]
+    with pytest.raises(ModelError, match=r"wide\.keras: is a detector of another shape"):
+        average_detectors(models, folder / "data", folder / "none", config)
+    assert not (folder / "none").exists()
+
+
+def test_one_detector_has_no_average(tmp_path):
+    result = CliRunner().invoke(
+        main, ["average", "--model", "a.keras", "--data", str(tmp_path), "--out", str(tmp_path)]
+    )
+    assert result.exit_code == 2 and "give two or more" in result.output

@@ -17,11 +17,16 @@ from convert.graph import ends
 from convert.modelwriter import assemble
 from convert.parity import Bounds, ClassifierParity, DetectorParity
 from convert.tables import markdown_table
-from edge.errors import OutputError, ParityError
+from edge.errors import ModelError, OutputError, ParityError
 from edge.files import write_whole
 from edge.modelfile import ModelCard, ModelFile, SelfTest, read_model
 from edge.vision.interpreter import Network
-from edge.vision.selftest import run_self_test, sample_outputs, self_test_images
+from edge.vision.selftest import (
+    MOST_TOLERANCE,
+    run_self_test,
+    sample_outputs,
+    self_test_images,
+)
 
 Parity = ClassifierParity | DetectorParity
 
@@ -45,7 +50,8 @@ class Destination:
 def with_self_test(network: bytes, card: ModelCard, inputs: int) -> ModelCard:
     """Return *card* with what *network* answers here to *inputs* seeded pictures.
 
-    The tolerance covers every correct runtime: it comes from comparing two of them.
+    The tolerance covers every correct runtime: it comes from comparing two of them.  Raises
+    ModelError when they differ by so much that no gate would take the model in.
     """
     images = self_test_images(card.input, SELF_TEST_SEED, inputs)
     with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +62,14 @@ def with_self_test(network: bytes, card: ModelCard, inputs: int) -> ModelCard:
     gap = max(
         int(np.abs(np.subtract(outputs[name], others[name])).max()) for name in outputs
     )
-    test = SelfTest(SELF_TEST_SEED, inputs, outputs, float(max(LEAST_TOLERANCE, 2 * gap)))
+    tolerance = max(LEAST_TOLERANCE, 2 * gap)
+    if tolerance > MOST_TOLERANCE:
+        raise ModelError(
+            f"two runtimes differ by {gap} of 256 steps on this network, so that its self-test "
+            f"would tolerate {tolerance}; a gate takes in {MOST_TOLERANCE} at most; train it on, "
+            "or calibrate it on more data"
+        )
+    test = SelfTest(SELF_TEST_SEED, inputs, outputs, float(tolerance))
     return dataclasses.replace(card, self_test=test)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edge.errors import ModelError
 from edge.modelfile import LABELS_NAME, ModelFile, parts_of
 from edge.modelstore.flatbuffer import Graph, read_graph
+from edge.vision.selftest import MOST_TOLERANCE
 
 # Builtin operators that an int8 network for pictures may be made of, by their numbers in the
 # public schema.fbs.  None of them keeps state, branches, reads a file or hands over to other code.
@@ -20,8 +21,6 @@ KNOWN_OPERATORS = {
 }
 _REFUSED = {6: "DEQUANTIZE", 32: "CUSTOM"}
 _TYPES = ("int8", "int32")
-# Released self-tests tolerate 6 steps of 256; a file that asks for far more asks for no test.
-MOST_TOLERANCE = 32
 # What calibration ever gave lies well inside; a temperature of 1000 would make every look
 # worthless, and a gate that judges nobody is broken without a sound.
 _SANE = {"temperature": (0.1, 10.0), "score_threshold": (0.05, 0.95), "nms_iou": (0.1, 0.95)}

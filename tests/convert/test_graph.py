@@ -23,9 +23,10 @@ from convert.graph import (
     with_metadata,
 )
 from convert.metadata import MINIMUM_PARSER
+from convert.release import with_self_test
 from edge.errors import ModelError
 from edge.modelfile import LABELS, ModelFile
-from tests.networks import int8_network
+from tests.networks import card_of, int8_network
 
 
 @pytest.mark.parametrize("kind", ["mask-classifier", "face-detector"])
@@ -219,3 +220,11 @@ def test_an_output_that_cannot_be_narrowed_is_refused(
 ) -> None:
     with pytest.raises(ModelError, match=says):
         narrow_outputs(int8_network("face-detector"), {name: limits})
+
+
+def test_a_network_on_which_runtimes_differ_too_much_gets_no_self_test(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("convert.release.MOST_TOLERANCE", 1)
+    with pytest.raises(ModelError, match="a gate takes in 1 at most"):
+        with_self_test(int8_network("face-detector"), card_of("face-detector"), 2)

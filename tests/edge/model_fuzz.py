@@ -17,8 +17,8 @@ from edge.modelstore.install import install
 from edge.modelstore.settings import UpdateSettings
 from edge.modelstore.state import State
 from edge.modelstore.store import Store
-from edge.modelstore.structure import MOST_TOLERANCE
 from edge.modelstore.trialrun import Child, Passed
+from edge.vision.selftest import MOST_TOLERANCE
 from tests.edge.model_files import make, released
 from tests.edge.model_mutations import Mutant
 

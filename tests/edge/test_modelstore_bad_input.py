@@ -286,8 +286,8 @@ def test_a_link_or_a_pipe_in_the_folder_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_file_that_changes_while_it_is_read_is_taken_when_it_is_whole(tmp_path: Path) -> None:
-    path = copied_in(tmp_path, make(DETECTOR, 7))
-    changes = [make(DETECTOR, 8)]
+    path = copied_in(tmp_path, make(DETECTOR, 107))
+    changes = [make(DETECTOR, 108)]
 
     def step(name: str) -> None:
         if name == "copying" and changes:
@@ -300,14 +300,14 @@ def test_a_file_that_changes_while_it_is_read_is_taken_when_it_is_whole(tmp_path
     assert feed.poll() is None and feed.notes() == ()
     feed.work(4)
     feed.work(7)
-    assert (swap := feed.poll()) is not None and swap.model.card.version == 8
+    assert (swap := feed.poll()) is not None and swap.model.card.version == 108
     feed.close()
 
 
 def test_a_file_that_is_replaced_while_it_is_read_is_one_or_the_other(tmp_path: Path) -> None:
-    path = copied_in(tmp_path, make(DETECTOR, 7))
+    path = copied_in(tmp_path, make(DETECTOR, 107))
     other = tmp_path / "other"
-    other.write_bytes(make(DETECTOR, 8))
+    other.write_bytes(make(DETECTOR, 108))
 
     def step(name: str) -> None:
         if name == "copying" and other.exists():
@@ -320,7 +320,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_one_or_the_other(tmp_path: 
         feed.work(float(second))
         if (swap := feed.poll()) is not None:
             versions.append(swap.model.card.version)
-    assert versions == [7, 8] or versions == [8]
+    assert versions == [107, 108] or versions == [108]
     feed.close()
 
 

@@ -65,17 +65,17 @@ def test_a_copied_file_is_swapped_in_proved_and_kept(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, probation_minutes=0.1)
     feed = feed_of(tmp_path, settings)
     feed.start()
-    copied_in(tmp_path, make(DETECTOR, 7))
+    copied_in(tmp_path, make(DETECTOR, 107))
     (swap,) = work(feed)
     assert swap.detector is not None and swap.classifier is None and not swap.back
-    assert swap.detector.model == swap.model and swap.model.card.version == 7
+    assert swap.detector.model == swap.model and swap.model.card.version == 107
     assert "on probation" in swap.words
     frames(feed, 7)
     assert work(feed) == []
     assert events(feed) == ["model_installed", "model_running", "model_trusted"]
     feed.close()
     again = feed_of(tmp_path, settings)
-    assert again.start()[0].model.card.version == 7
+    assert again.start()[0].model.card.version == 107
     again.close()
 
 
@@ -209,10 +209,10 @@ def test_two_kinds_at_once_come_one_after_the_other(tmp_path: Path) -> None:
 def test_of_two_versions_at_once_the_newer_one_runs_and_the_older_one_goes(tmp_path: Path) -> None:
     feed = feed_of(tmp_path)
     feed.start()
-    copied_in(tmp_path, make(DETECTOR, 7), "a.tflite")
-    copied_in(tmp_path, make(DETECTOR, 8), "b.tflite")
+    copied_in(tmp_path, make(DETECTOR, 107), "a.tflite")
+    copied_in(tmp_path, make(DETECTOR, 108), "b.tflite")
     swaps = work(feed, 5)
-    assert [swap.model.card.version for swap in swaps] == [8]
+    assert [swap.model.card.version for swap in swaps] == [108]
     assert len(stored_names(tmp_path)) == 2
     feed.failed("it fails")
     (back,) = work(feed, 1)
@@ -283,8 +283,8 @@ def test_between_two_frames_of_the_demo_no_frame_is_lost_and_people_stay(tmp_pat
     judged: list[tuple[str, str]] = []
     while isinstance(frame := source.read(5.0), Frame):
         if frame.sequence == 20:
-            copied_in(tmp_path, make(CLASSIFIER, 9), "c.tflite")
-            copied_in(tmp_path, make(DETECTOR, 9), "d.tflite")
+            copied_in(tmp_path, make(CLASSIFIER, 109), "c.tflite")
+            copied_in(tmp_path, make(DETECTOR, 109), "d.tflite")
             feed.work(0)
         if seen and seen[-1][1]:
             feed.work(5)
@@ -304,8 +304,8 @@ def test_between_two_frames_of_the_demo_no_frame_is_lost_and_people_stay(tmp_pat
     source.close()
     feed.close()
     assert [number for number, _, _ in seen] == list(range(seen[0][0], seen[0][0] + len(seen)))
-    assert seen[-1][2] == "9 9" and seen[0][2] == old
+    assert seen[-1][2] == "109 109" and seen[0][2] == old
     place = next(i for i, (_, _, version) in enumerate(seen) if version != old)
     # Whoever was followed before the swaps is the same person after them.
     assert seen[place - 1][1] == seen[-1][1] == {1}
-    assert judged == [("no_mask", "9 9")]
+    assert judged == [("no_mask", "109 109")]

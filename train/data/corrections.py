@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge.errors import DataError
 from edge.modelfile import LABELS
 from train.data.records import FaceRecord, checked_label
+from train.data.tables import read_table
 
 FOLDER = Path(__file__).parents[1] / "labels"
 DROP = "drop"
@@ -34,25 +33,14 @@ def read_corrections(path: Path) -> list[Correction]:
 
     Raises DataError that names file, line, the value and what is allowed.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path}:1: column {', '.join(missing)} is missing")
-            return [_correction(row, f"{path}:{reader.line_num}") for row in reader]
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; [sampling] corrections names it") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not readable as CSV in UTF-8: {error}") from error
-
-
-def _correction(row: dict[str, str], where: str) -> Correction:
-    return Correction(
-        row["file"] or "",
-        checked_label(row["given"] or "", LABELS, f"{where}: column given"),
-        checked_label(row["seen"] or "", (*LABELS, DROP), f"{where}: column seen"),
-    )
+    return [
+        Correction(
+            row["file"],
+            checked_label(row["given"], LABELS, f"{where}: column given"),
+            checked_label(row["seen"], (*LABELS, DROP), f"{where}: column seen"),
+        )
+        for where, row in read_table(path, COLUMNS, "[sampling] corrections")
+    ]
 
 
 def corrected(

@@ -15,6 +15,7 @@ from edge.errors import DataError
 from edge.files import write_whole
 from train.data.corrections import FOLDER
 from train.data.records import UNKNOWN_FACE, FaceRecord, PictureRecord, checked_label
+from train.data.tables import read_table
 
 NO_FACE, UNCLEAR = "no_face", "unclear"
 COLUMNS = ("file", "seen", "x0", "y0", "x1", "y1")
@@ -42,30 +43,20 @@ def read_lookalikes(name: str) -> list[Lookalike]:
     A *name* that is a whole path is that file.
     Raises DataError that names file, line, the value and what is allowed.
     """
-    path = FOLDER / name
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path}:1: column {', '.join(missing)} is missing")
-            return [_lookalike(row, f"{path}:{reader.line_num}") for row in reader]
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; lookalikes names it") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not readable as CSV in UTF-8: {error}") from error
+    rows = read_table(FOLDER / name, COLUMNS, "lookalikes")
+    return [_lookalike(row, where) for where, row in rows]
 
 
 def _lookalike(row: dict[str, str], where: str) -> Lookalike:
     sides = [row[column] for column in COLUMNS[2:]]
     try:
         x0, y0, x1, y1 = (float(side) for side in sides)
-    except (TypeError, ValueError):
+    except ValueError:
         raise DataError(f"{where}: box {sides} is not four numbers of pixels") from None
     if not (x0 < x1 and y0 < y1):
         raise DataError(f"{where}: box {sides} has no area; x0 < x1 and y0 < y1 are needed")
-    seen = checked_label(row["seen"] or "", (NO_FACE, UNCLEAR), f"{where}: column seen")
-    return Lookalike(row["file"] or "", seen, (x0, y0, x1, y1))
+    seen = checked_label(row["seen"], (NO_FACE, UNCLEAR), f"{where}: column seen")
+    return Lookalike(row["file"], seen, (x0, y0, x1, y1))
 
 
 def write_lookalikes(path: Path, places: Sequence[Lookalike]) -> None:

@@ -11,12 +11,11 @@ import numpy as np
 
 from edge.errors import ModelError
 from train.classifier.checkpoint import save_model
-from train.classifier.training import library_versions
 from train.data.coco import read_coco
 from train.data.records import data_checksum
 from train.detector.config import DetectorConfig
 from train.detector.predict import keras_detector, load_keras_network
-from train.detector.train import BOOTSTRAP_REPEATS, CURVE_THRESHOLD, score_threshold
+from train.detector.train import BOOTSTRAP_REPEATS, CURVE_THRESHOLD, described
 from train.evaluate.pictures import evaluate_pictures
 from train.report.files import write_json
 
@@ -48,24 +47,14 @@ def average_detectors(
     measured = evaluate_pictures(detect, validation, BOOTSTRAP_REPEATS)
     out.mkdir(parents=True, exist_ok=True)
     save_model(averaged, out / "model.keras")
+    faces = [face for record in training + validation for face in record.faces]
     metrics = {
-        "kind": "face-detector",
-        "command": command,
-        "config": config.as_dict(),
+        **described(averaged, measured, config, command),
         "average_of": [
             {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
             for path in models
         ],
-        "data": {
-            "checksum": data_checksum([f for record in training + validation for f in record.faces])
-        },
-        "decision": {
-            "score_threshold": score_threshold(measured),
-            "nms_iou": config.nms_iou,
-        },
-        "parameters": averaged.count_params(),
-        "libraries": library_versions(),
-        "validation": measured,
+        "data": {"checksum": data_checksum(faces)},
     }
     write_json(out / "metrics.json", metrics)
     return metrics

@@ -109,9 +109,7 @@ def train_detector(
     shown = [record for record in validation if record.path in images]
     measured = evaluate_pictures(detect, shown, BOOTSTRAP_REPEATS)
     metrics = {
-        "kind": "face-detector",
-        "command": command,
-        "config": config.as_dict(),
+        **described(detector, measured, config, command),
         "start": None if start is None else {"file": start.name, "sha256": origin},
         "data": {
             "checksum": checksum,
@@ -119,22 +117,36 @@ def train_detector(
             "hard_negatives": sum(len(source.negatives) for source in sources),
             "broken": [path.name for path in broken],
         },
-        "decision": {
-            "score_threshold": score_threshold(measured),
-            "nms_iou": config.nms_iou,
-        },
-        "parameters": detector.count_params(),
-        "libraries": library_versions(),
         "seconds": round(time.monotonic() - started),
         "last_epoch": rows[-1],
-        "validation": measured,
     }
     write_json(out / "metrics.json", metrics)
     draw_detector_report(out, rows, detect, shown, images)
     return metrics
 
 
-def score_threshold(measured: dict[str, Any]) -> float:
+def described(
+    detector: keras.Model, measured: dict[str, Any], config: DetectorConfig, command: str
+) -> dict[str, Any]:
+    """Return what ``metrics.json`` says of any *detector*, however it came about.
+
+    *measured* is what it scores on the validation pictures, *command* made it.
+    """
+    return {
+        "kind": "face-detector",
+        "command": command,
+        "config": config.as_dict(),
+        "decision": {
+            "score_threshold": _score_threshold(measured),
+            "nms_iou": config.nms_iou,
+        },
+        "parameters": detector.count_params(),
+        "libraries": library_versions(),
+        "validation": measured,
+    }
+
+
+def _score_threshold(measured: dict[str, Any]) -> float:
     """Return the score a gate should ask for: one false face in ten pictures in gate range."""
     found = float(measured["ranges"]["gate"]["score_threshold"])
     return round(min(max(found, LEAST_THRESHOLD), MOST_THRESHOLD), 3)

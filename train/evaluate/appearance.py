@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import DataError
+from train.data.tables import read_table
 
 FOLDER = Path(__file__).parents[1] / "labels"
 APPEARANCE = FOLDER / "appearance.csv"
@@ -99,17 +99,4 @@ def appearance_remarks(seen: Mapping[str, str]) -> list[str]:
 
 
 def _rows(path: Path, columns: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
-        if missing:
-            raise DataError(
-                f"{path}:1: column {', '.join(missing)} is missing; "
-                f"the first line must name {','.join(columns)}"
-            )
-        return [
-            (f"{path}:{reader.line_num}", {name: (row[name] or "").strip() for name in columns})
-            for row in reader
-        ]
+    return read_table(path, columns, "the evaluation") if path.is_file() else []

@@ -16,6 +16,9 @@ from ai_edge_litert import schema_py_generated as schema
 from edge.errors import ModelError
 
 INT8 = np.iinfo(np.int8)
+FINEST = 2.0
+"""Steps of a narrowed output are not finer than this many times.  Two correct runtimes differ by
+as many more of them, and a self-test that tolerates that proves less."""
 INPUT_NAME = "image"
 SIGNATURE = "serving_default"
 METADATA_NAME = "TFLITE_METADATA"
@@ -100,8 +103,9 @@ def narrow_outputs(network: bytes, ranges: Mapping[str, tuple[float, float]]) ->
     """Return *network* whose int8 outputs tell finer steps apart, within *ranges* by output name.
 
     An output keeps what both its calibrated range and its entry, lowest and highest value,
-    hold; what lies beyond is said as the nearest value in it.  No weight changes: a
-    convolution's kernel multiplies by the output's scale when it is loaded, and saturates.
+    hold, and more of the first where steps would be finer than :data:`FINEST` allows; what lies
+    beyond is said as the nearest value in it.  No weight changes: a convolution's kernel
+    multiplies by the output's scale when it is loaded, and saturates.
 
     Raises ModelError when an output of that name is not written by a convolution alone, or
     nothing is left of its range.
@@ -118,10 +122,15 @@ def narrow_outputs(network: bytes, ranges: Mapping[str, tuple[float, float]]) ->
             raise ModelError(f"output {name!r} is not that of a convolution; it cannot be narrowed")
         quantization = graph.tensors[index].quantization
         scale, zero = float(quantization.scale[0]), int(quantization.zeroPoint[0])
-        low = max(lowest, (INT8.min - zero) * scale)
-        high = min(highest, (INT8.max - zero) * scale)
+        least, most = (INT8.min - zero) * scale, (INT8.max - zero) * scale
+        low, high = max(lowest, least), min(highest, most)
         if not (low <= 0 <= high and low < high):
             raise ModelError(f"output {name!r}: nothing is left of its range, {low:g} to {high:g}")
+        span = (most - least) / FINEST
+        wider = max(1.0, span / (high - low))
+        low, high = max(low * wider, least), min(high * wider, most)
+        # Where one end met the calibrated range, the other gives way.
+        low, high = min(low, max(high - span, least)), max(high, min(low + span, most))
         step = (high - low) / (INT8.max - INT8.min)
         quantization.scale = np.array([step], np.float32)
         quantization.zeroPoint = np.array([round(INT8.min - low / step)], np.int64)

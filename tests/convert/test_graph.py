@@ -198,7 +198,10 @@ def dequantised(network: bytes, image: np.ndarray) -> dict[str, tuple[np.ndarray
     return results
 
 
-def test_a_narrowed_output_says_the_same_in_finer_steps_and_saturates() -> None:
+def test_a_narrowed_output_says_the_same_in_finer_steps_and_saturates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("convert.graph.FINEST", 1e6)
     network = int8_network("face-detector")
     image = np.random.default_rng(0).integers(-128, 128, (1, 96, 128, 3)).astype(np.int8)
     shape = Interpreter(model_content=network).get_input_details()[0]["shape"]
@@ -209,6 +212,15 @@ def test_a_narrowed_output_says_the_same_in_finer_steps_and_saturates() -> None:
     fine, finer = dequantised(narrow_outputs(network, {"box8": (low, high)}), image)["box8"]
     assert finer < step
     assert np.abs(fine - np.clip(wide, low, high)).max() <= step
+
+
+@pytest.mark.parametrize("limits", [(-1e-4, 1e-4), (-1e-4, 1e9), (-1e9, 0.0)])
+def test_steps_are_made_twice_as_fine_at_most(limits: tuple[float, float]) -> None:
+    network = int8_network("face-detector")
+    image = np.zeros(Interpreter(model_content=network).get_input_details()[0]["shape"], np.int8)
+    _, step = dequantised(network, image)["box8"]
+    _, finer = dequantised(narrow_outputs(network, {"box8": limits}), image)["box8"]
+    assert step / 2 - 1e-9 <= finer <= step * 1.001
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,8 @@ def provenance(
         "parameters": record.get("parameters"),
         "seed": record.get("seed", record.get("config", {}).get("seed")),
         "backbone": record.get("backbone"),
+        "start": record.get("start"),
+        "average_of": record.get("average_of"),
         "data": dict(data),
         "config": record.get("config", {}),
         "libraries": record.get("libraries", record.get("versions", {})),

@@ -182,6 +182,10 @@ def _label_order(column: str) -> tuple[int, str]:
     return (LABELS.index(column) if column in LABELS else len(LABELS), column)
 
 
+def _file(named: Mapping[str, str]) -> str:
+    return f"`{named['file']}`, SHA-256 `{named['sha256']}`"
+
+
 def _provenance(card: ModelCard) -> str:
     made = card.provenance
     commands = [made[key] for key in ("command", "convert_command") if made.get(key)]
@@ -191,6 +195,9 @@ def _provenance(card: ModelCard) -> str:
         for key, value in made.items()
         if isinstance(value, (str, int, float)) and key not in ("command", "convert_command")
     ]
+    if made.get("start"):
+        rows.append(("went on from", _file(made["start"])))
+    rows += [("average of", _file(one)) for one in made.get("average_of") or ()]
     if made.get("libraries"):
         listed = ", ".join(f"{name} {version}" for name, version in made["libraries"].items())
         rows.append(("trained with", listed))

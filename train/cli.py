@@ -49,6 +49,9 @@ def main() -> None:
     "--backbone", default="imagenet", show_default=True, metavar="imagenet|FILE|none",
     help="Weights to start from.",
 )
+@path_option("--start", metavar="FILE", help="A classifier's .keras to go on from instead.")
+@path_option("--lookalikes", metavar="DIR",
+             help="Folder of pictures with places that are no face, to say nothing about.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs in all.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Faces a step.")
 @click.option("--seed", type=int, help="Seed of everything drawn.")
@@ -56,8 +59,8 @@ def main() -> None:
 @path_option("--config", metavar="FILE", help="TOML; default train/configs/classifier.toml.")
 @path_option("--detector", metavar="FILE", help="Face detector for class folders.")
 def classifier(
-    data: Path, out: Path, backbone: str, resume: bool, config: Path | None,
-    detector: Path | None, **given: Any,
+    data: Path, out: Path, backbone: str, start: Path | None, lookalikes: Path | None,
+    resume: bool, config: Path | None, detector: Path | None, **given: Any,
 ) -> None:
     """Train the mask classifier on labelled faces."""
     from dataclasses import replace
@@ -79,7 +82,8 @@ def classifier(
     faces = read_face_data(data, detect_in_class_folders(data, detector), seed=settings.seed)
     with writing(out):
         outcome = train_classifier(
-            faces, settings, backbone, out, fresh=not resume, command=command_line()
+            faces, settings, backbone, out, start=start, lookalikes=lookalikes, fresh=not resume,
+            command=command_line(),
         )
     for note in outcome.notes:
         click.echo(note)
@@ -130,20 +134,36 @@ def detector(
 
 @main.command()
 @path_option("--model", "models", required=True, multiple=True, metavar="FILE",
-              help="A detector's .keras; give two or more that went on from the same one.")
-@path_option("--data", required=True, metavar="DIR", help="train.json, val.json and images/.")
+              help="A network's .keras; give two or more that went on from the same one.")
+@path_option("--data", required=True, metavar="DIR", help="The data set they were trained on.")
 @path_option("--out", required=True, metavar="DIR", help="Folder of the average.")
-def average(models: tuple[Path, ...], data: Path, out: Path) -> None:
-    """Average face detectors that have a common ancestor: one network, and often a better one."""
-    from train.detector.average import average_detectors
-    from train.detector.config import DEFAULT_CONFIG, DetectorConfig
-    from train.settings import read_settings
+@path_option("--config", metavar="FILE", help="TOML of their training; default as there.")
+def average(models: tuple[Path, ...], data: Path, out: Path, config: Path | None) -> None:
+    """Average networks that have a common ancestor: one network, and often a better one.
+
+    All are face detectors, or all are mask classifiers.
+    """
+    from train.averaging import is_classifier
 
     if len(models) < 2:
         raise UsageError("one --model has no average; give two or more")
-    settings = read_settings(DetectorConfig(), DEFAULT_CONFIG)
-    with writing(out):
-        average_detectors(models, data, out, settings, command_line())
+    if is_classifier(models[0]):
+        from train.classifier.average import average_classifiers
+        from train.classifier.config import DEFAULT_CONFIG, read_config
+        from train.data.read import read_face_data
+
+        settings = read_config(config or DEFAULT_CONFIG)
+        faces = read_face_data(data, seed=settings.seed)
+        with writing(out):
+            average_classifiers(models, faces, out, settings, command_line())
+    else:
+        from train.detector import config as detectors
+        from train.detector.average import average_detectors
+        from train.settings import read_settings
+
+        shape = read_settings(detectors.DetectorConfig(), config or detectors.DEFAULT_CONFIG)
+        with writing(out):
+            average_detectors(models, data, out, shape, command_line())
     click.echo(f"wrote {out / 'model.keras'} and {out / 'metrics.json'}")
 
 

@@ -43,6 +43,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "temperature": 1.3,
             "seed": 5,
             "command": "python -m train classifier",
+            "start": {"file": "first.keras", "sha256": "f00d"},
+            "average_of": [{"file": f"{name}.keras", "sha256": name} for name in ("a1", "b2")],
             "validation": {"faces": 30, "accuracy": {"value": 1.0, "low": 0.9, "high": 1.0}},
         },
         "detector": {"config": {"input_width": 96, "input_height": 64, "seed": 1}},
@@ -78,6 +80,8 @@ def test_a_classifier_is_converted_described_and_equal(work: Path, tmp_path: Pat
     box = np.array([[16, 16, 48, 48]], np.float32)
     assert MaskClassifier(model).probabilities(image, box).argmax() == 1
     card = out.with_suffix(".md").read_text()
+    assert "| went on from | `first.keras`, SHA-256 `f00d` |" in card
+    assert card.count("| average of |") == 2
     assert model.sha256 in card and "0.9000 to 1.0000" in card
     report = json.loads((tmp_path / "parity.json").read_text())
     assert report["passed"] and "Worst cases" in (tmp_path / "parity.md").read_text()

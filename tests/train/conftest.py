@@ -33,3 +33,18 @@ def shared_detection() -> Path:
     if not (SHARED / "detection" / "val.json").is_file():
         pytest.skip("../shared/data/detection is not on this machine")
     return SHARED / "detection"
+
+
+@pytest.fixture
+def untraced():
+    """Lets TensorFlow run a few steps without tracing them first, which takes far longer."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow
+
+    tensorflow.config.run_functions_eagerly(True)
+    yield
+    tensorflow.config.run_functions_eagerly(False)

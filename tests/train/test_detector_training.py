@@ -333,7 +333,7 @@ def test_detectors_of_different_shapes_have_no_average(training):
     folder, config = training
     build_detector(DetectorShape((8, 8, 8, 16, 16), (1, 1, 1), 8)).save(folder / "wide.keras")
     models = [folder / "one" / "model.keras", folder / "wide.keras"]
-    with pytest.raises(ModelError, match=r"wide\.keras: is a detector of another shape"):
+    with pytest.raises(ModelError, match=r"wide\.keras: is a network of another shape"):
         average_detectors(models, folder / "data", folder / "none", config)
     assert not (folder / "none").exists()
 

@@ -151,21 +151,6 @@ def test_a_batch_depends_on_seed_epoch_and_place_alone(faces_folder: Path) -> No
     assert not np.array_equal(first[0], later[0])
 
 
-@pytest.fixture
-def untraced():
-    """Lets TensorFlow run a few steps without tracing them first, which takes far longer."""
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        yield
-        return
-    import tensorflow
-
-    tensorflow.config.run_functions_eagerly(True)
-    yield
-    tensorflow.config.run_functions_eagerly(False)
-
-
 @pytest.mark.usefixtures("untraced")
 @pytest.mark.filterwarnings("ignore:Even though the")
 def test_training_writes_everything_resumes_and_is_evaluated(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import UsageError
-from edge.modelfile import InputSpec
+from edge.modelfile import LABELS, InputSpec
 from train.settings import read_settings
 
 DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "classifier.toml"
@@ -49,7 +49,9 @@ class SamplingConfig:
     """How often a face is drawn, and how much its class weighs in the loss.
 
     *corrections* names the file in ``train/labels`` with labels of training faces that a person
-    put right; empty for none.
+    put right; empty for none.  *lookalikes* names the one with places that are no face, and
+    *no_face* what of such a place is to be said, a share a label; ``labels`` may say how often
+    ``no_face`` is drawn.
     """
 
     class_weight_power: float = 0.4
@@ -57,6 +59,8 @@ class SamplingConfig:
     labels: Mapping[str, float] = field(default_factory=dict)
     synthetic: tuple[str, ...] = ()
     corrections: str = ""
+    lookalikes: str = ""
+    no_face: tuple[float, ...] = (0.5, 0.4, 0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ def overridden(config: ClassifierConfig, section: str, **given: Any) -> Classifi
 
 def _checked(config: ClassifierConfig, where: object) -> ClassifierConfig:
     network, schedule, augmentation = config.network, config.schedule, config.augmentation
+    sampling = config.sampling
     demands = (
         (network.input_size >= 32, "input_size", network.input_size, "32 or more"),
         (network.alpha > 0, "alpha", network.alpha, "above 0"),
@@ -126,6 +131,12 @@ def _checked(config: ClassifierConfig, where: object) -> ClassifierConfig:
             len(augmentation.far_pixels) == 2
             and 4 <= augmentation.far_pixels[0] <= augmentation.far_pixels[1],
             "far_pixels", augmentation.far_pixels, "two numbers, the smaller first, 4 or more",
+        ),
+        (
+            len(sampling.no_face) == len(LABELS)
+            and min(sampling.no_face) > 0
+            and abs(sum(sampling.no_face) - 1) < 1e-6,
+            "no_face", sampling.no_face, f"{len(LABELS)} shares above 0 that sum to 1",
         ),
     )
     for holds, name, value, allowed in demands:

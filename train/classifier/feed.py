@@ -10,7 +10,7 @@ from edge.errors import DataError
 from edge.modelfile import LABELS
 from edge.vision.interpreter import to_float
 from train.classifier.config import ClassifierConfig, SamplingConfig
-from train.classifier.samples import augmented_sample
+from train.classifier.samples import KINDS, augmented_sample
 from train.data.pictures import LoadedFaces
 from train.data.records import FaceRecord
 
@@ -45,16 +45,19 @@ def class_weights(
 ) -> Floats:
     """Return how much each class weighs in the loss, shape (3,), 1 on the average draw.
 
-    A class drawn half as often as another weighs ``2 ** power`` times as much.
+    A class drawn half as often as another weighs ``2 ** power`` times as much.  What is no face
+    belongs to none and has no part in it.
     """
-    classes = np.array([LABELS.index(record.label) for record in records])
-    share = np.bincount(classes, odds, minlength=len(LABELS))
+    kinds = np.array([KINDS.index(record.label) for record in records])
+    share = np.bincount(kinds, odds, minlength=len(KINDS))[: len(LABELS)]
     raw = np.where(share > 0, np.maximum(share, 1e-6) ** -power, 0.0)
-    return np.asarray(raw / (raw * share).sum(), np.float32)
+    return np.asarray(raw * share.sum() / (raw * share).sum(), np.float32)
 
 
 class TrainingFeed(keras.utils.PyDataset):  # type: ignore[misc]
-    """One epoch of augmented faces: (batch, S, S, 3) float32, (batch, 3) one-hot, (batch,) weight.
+    """One epoch of augmented faces: (batch, S, S, 3) float32, (batch, 3) shares, (batch,) weight.
+
+    The shares are one-hot for a face, and what the configuration says of a place that is none.
 
     The sample at a place of an epoch depends on seed, epoch and place alone, so that a
     resumed training sees what an uninterrupted one would have seen.
@@ -68,7 +71,9 @@ class TrainingFeed(keras.utils.PyDataset):  # type: ignore[misc]
         odds = draw_odds(faces.records, config.sampling)
         rng = np.random.default_rng([config.seed, epoch])
         self._order = drawn_order(odds, len(faces.records), rng)
-        self._weights = class_weights(faces.records, odds, config.sampling.class_weight_power)
+        weights = class_weights(faces.records, odds, config.sampling.class_weight_power)
+        self._weights = np.append(weights, np.float32(1))
+        self._shares = np.vstack([np.eye(len(LABELS)), config.sampling.no_face]).astype(np.float32)
 
     def __len__(self) -> int:
         """Return the batches of an epoch; faces that do not fill the last one are left out."""
@@ -76,10 +81,10 @@ class TrainingFeed(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, number: int) -> tuple[Floats, Floats, Floats]:
         network, batch = self._config.network, self._config.schedule.batch_size
-        images, classes = [], []
+        images, kinds = [], []
         for place in range(number * batch, min((number + 1) * batch, len(self._order))):
             record = self._faces.records[self._order[place]]
-            image, label = augmented_sample(
+            image, kind = augmented_sample(
                 self._faces.picture(record),
                 record,
                 self._config.augmentation,
@@ -88,6 +93,6 @@ class TrainingFeed(keras.utils.PyDataset):  # type: ignore[misc]
                 size=network.input_size,
             )
             images.append(image)
-            classes.append(label)
-        one_hot = np.eye(len(LABELS), dtype=np.float32)[classes]
-        return to_float(np.stack(images), network.input), one_hot, self._weights[classes]
+            kinds.append(kind)
+        inputs = to_float(np.stack(images), network.input)
+        return inputs, self._shares[kinds], self._weights[kinds]

@@ -54,6 +54,27 @@ def build_classifier(network: NetworkConfig, backbone: str, seed: int) -> Any:
     return keras.Model(base.input, logits, name="mask_classifier")
 
 
+def load_classifier(path: Path, network: NetworkConfig, seed: int) -> Any:
+    """Return the classifier in the ``.keras`` file at *path*, of the shape *network* says.
+
+    Its dropout is that of *network*, drawn from *seed*.
+    Raises ModelError when it cannot be read or is another network.
+    """
+    try:
+        trained = keras.saving.load_model(path, compile=False)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: is no Keras model that can be read: {error}") from error
+    model = build_classifier(network, "none", seed)
+    shapes = [[tuple(weight.shape) for weight in one.weights] for one in (trained, model)]
+    if shapes[0] != shapes[1] or trained.input_shape != model.input_shape:
+        raise ModelError(
+            f"{path}: is no mask classifier of alpha {network.alpha:g} at {network.input_size} "
+            "pixels; train with the settings it was trained with, or from --backbone"
+        )
+    model.set_weights(trained.get_weights())
+    return model
+
+
 def freeze_backbone(model: Any, *, frozen: bool) -> None:
     """Let only the head of *model* learn, or all of it; compile afterwards.
 

@@ -11,9 +11,12 @@ from edge.vision.mask_painting import paint_mask, random_style
 from train.augment.camera import cheap_camera
 from train.augment.occlusion import Points, occlude
 from train.classifier.config import AugmentationConfig
+from train.data.lookalikes import NO_FACE
 from train.data.records import Box, FaceRecord, landmarks_array
 
 WITH, WITHOUT, INCORRECT = range(3)
+# What is drawn: a face of a class, or a place that is none.
+KINDS = (*LABELS, NO_FACE)
 # Below this the eyes are a few pixels apart and a painted mask would be a smear.
 PAINTABLE_SIDE = 24
 LEAST_PAINTED = 0.05
@@ -35,11 +38,11 @@ def augmented_sample(
     margin: float,
     size: int,
 ) -> tuple[Image, int]:
-    """Return a changed face of *record*, (size, size, 3) BGR uint8, and its class, 0 to 2.
+    """Return a changed face of *record*, (size, size, 3) BGR uint8, and its place in ``KINDS``.
 
-    The class changes only when a mask is painted on a bare face.  *image* is not written to.
+    The kind changes only when a mask is painted on a bare face.  *image* is not written to.
     """
-    label = LABELS.index(record.label)
+    label = KINDS.index(record.label)
     landmarks = landmarks_array(record)
     if label == WITHOUT:
         image, label = _dressed(image, record.box, landmarks, augmentation, rng)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 import time
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from edge.errors import DataError
+from edge.errors import DataError, UsageError
 from edge.modelfile import LABELS
 from edge.vision.classifier import softmax
-from edge.vision.interpreter import to_float
-from train.classifier.calibration import (
-    calibration_report,
-    cross_calibrated,
-    fit_calibration,
-)
 from train.classifier.checkpoint import (
     Progress,
     forget,
@@ -32,22 +24,24 @@ from train.classifier.checkpoint import (
     save_checkpoint,
     save_model,
 )
-from train.classifier.config import ClassifierConfig, NetworkConfig
+from train.classifier.config import ClassifierConfig
 from train.classifier.feed import TrainingFeed
-from train.classifier.network import build_classifier, freeze_backbone, shift_logits
-from train.classifier.samples import augmented_sample, plain_sample
+from train.classifier.measure import (
+    MeasuredFaces,
+    file_named,
+    measured_and_saved,
+    measured_faces,
+    predict_logits,
+)
+from train.classifier.network import build_classifier, freeze_backbone, load_classifier
 from train.data.corrections import FOLDER, corrected, read_corrections
-from train.data.pictures import LoadedFaces, broken_report
+from train.data.lookalikes import no_faces, read_lookalikes
+from train.data.pictures import LoadedFaces, broken_report, load_faces
 from train.data.read import FaceData
 from train.data.records import data_checksum
 from train.report.files import write_json, write_rows
 from train.report.judgement import judge_faces
-from train.report.pictures import draw_report
 
-Logits = npt.NDArray[np.float32]
-
-LIBRARIES = ("keras", "numpy", "tensorflow", "torch", "jax", "opencv-python-headless")
-BOOTSTRAP_REPEATS = 1000
 AVERAGED = "averaged.keras"
 
 
@@ -65,32 +59,41 @@ def train_classifier(
     backbone: str,
     out: Path,
     *,
+    start: Path | None = None,
+    lookalikes: Path | None = None,
     fresh: bool = False,
     command: str = "",
     verbose: bool | None = None,
 ) -> Outcome:
     """Train on *data* and write ``model.keras``, metrics, history and pictures into *out*.
 
+    *start* is a trained classifier of the same shape to go on from, in place of *backbone*; no
+    epoch is spent on its head alone.  *lookalikes* is the folder of the pictures with the places
+    that are no face; without it none is shown.
     A training that was interrupted goes on after its last whole epoch; *fresh* starts anew.
     *verbose* shows progress bars; by default where standard error is a terminal.
 
-    Raises DataError when *out* holds a training of other data or settings.
+    Raises DataError when *out* holds a training of other data or settings, ModelError when
+    *start* is no classifier of the size that *config* says.
     """
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint"
     if fresh:
         forget(checkpoint)
     checkpoint.mkdir(exist_ok=True)
-    data = _put_right(data, config)
+    data = _with_lookalikes(_put_right(data, config), config, lookalikes)
+    if start is not None:
+        config = replace(config, schedule=replace(config.schedule, head_epochs=0))
+        backbone = file_named(start)["sha256"]
     fingerprint = _fingerprint(data.checksum, config, backbone)
-    validation = real_faces(data.validation, config.sampling.synthetic)
-    truth, groups, sources = _described(validation)
-    inputs = plain_inputs(validation, config)
+    faces = measured_faces(data.validation, config)
     loaded = load_checkpoint(checkpoint, fingerprint)
     if loaded is None:
-        model, progress = build_classifier(config.network, backbone, config.seed), Progress(
-            0, fingerprint
-        )
+        progress = Progress(0, fingerprint)
+        if start is None:
+            model = build_classifier(config.network, backbone, config.seed)
+        else:
+            model = load_classifier(start, config.network, config.seed)
     else:
         model, progress = loaded
         print(f"resuming after epoch {progress.epochs} of {config.schedule.epochs}", flush=True)
@@ -99,7 +102,7 @@ def train_classifier(
         if epoch == 0 or epoch == config.schedule.head_epochs:
             _compile(model, config, len(feed), head=epoch < config.schedule.head_epochs)
         row, learnt = _one_epoch(model, feed, epoch, config, verbose)
-        row |= _validated(model, inputs, truth, groups, sources)
+        row |= _validated(model, faces)
         print("  ".join(f"{key} {value:.4g}" for key, value in row.items()), flush=True)
         # The averaged weights are what is measured and kept; learning goes on from the others.
         save_model(model, checkpoint / AVERAGED)
@@ -108,38 +111,16 @@ def train_classifier(
         save_checkpoint(checkpoint, model, progress)
         _write_history(out, progress.history)
     model = keras.saving.load_model(checkpoint / AVERAGED, compile=False)
-    metrics: dict[str, Any] = {
-        "kind": "mask-classifier",
-        "labels": list(LABELS),
-        "input": _input(config),
-        "crop_margin": config.network.crop_margin,
-        "config": config.as_dict(),
+    origin = {"backbone": Path(backbone).name} if start is None else {"start": file_named(start)}
+    metrics = {
+        **measured_and_saved(model, faces, config, out, progress.history),
         "seed": config.seed,
-        "backbone": Path(backbone).name,
+        **origin,
         "command": command,
         "data": _counts(data, config),
-        "libraries": library_versions(),
-        "parameters": int(model.count_params()),
         "seconds": sum(row["seconds"] for row in progress.history),
     }
-    plain = predict_logits(model, inputs)
-    shaken = predict_logits(model, jittered_inputs(validation, config))
-    # At the door boxes are a detector's, so both kinds count.
-    both, twice = np.concatenate([plain, shaken]), np.concatenate([truth, truth])
-    calibration = fit_calibration(both, twice)
-    metrics["calibration"] = calibration_report(calibration, both, twice, groups * 2)
-    metrics["temperature"] = calibration.temperature
-    probabilities = calibration.probabilities(plain)
-    metrics["validation"] = judge_faces(truth, probabilities, groups, sources, BOOTSTRAP_REPEATS)
-    for name, measured in (
-        ("validation_cross_calibrated", cross_calibrated(plain, truth, groups)),
-        ("validation_jittered", calibration.probabilities(shaken)),
-    ):
-        metrics[name] = judge_faces(truth, measured, groups, sources, repeats=0)
-    shift_logits(model, calibration.offsets)
-    save_model(model, out / "model.keras")
     write_json(out / "metrics.json", metrics)
-    draw_report(out, progress.history, truth, probabilities, validation, config.network.crop_margin)
     broken = broken_report([*data.train.broken, *data.validation.broken])
     return Outcome(metrics, tuple(note for note in (*data.notes, broken) if note))
 
@@ -160,53 +141,25 @@ def _put_right(data: FaceData, config: ClassifierConfig) -> FaceData:
     )
 
 
-def real_faces(faces: LoadedFaces, synthetic: tuple[str, ...]) -> LoadedFaces:
-    """Return *faces* without those of *synthetic* sources, which are in no reported number.
-
-    Raises DataError when none is left.
-    """
-    records = [record for record in faces.records if record.source not in synthetic]
+def _with_lookalikes(data: FaceData, config: ClassifierConfig, folder: Path | None) -> FaceData:
+    """Return *data* with the places in the pictures of *folder* that are no face to train on."""
+    if folder is None:
+        return data
+    if not config.sampling.lookalikes:
+        raise UsageError("--lookalikes: the configuration names no list; set sampling.lookalikes")
+    places = read_lookalikes(config.sampling.lookalikes)
+    records = no_faces(folder, places)
     if not records:
-        raise DataError("no photograph is left to validate on; all are of a synthetic source")
-    return replace(faces, records=records)
-
-
-def plain_inputs(faces: LoadedFaces, config: ClassifierConfig) -> npt.NDArray[np.uint8]:
-    """Return the faces as labelled, (N, S, S, 3) BGR uint8."""
-    margin, size = config.network.crop_margin, config.network.input_size
-    return np.stack(
-        [plain_sample(faces.picture(r), r, margin=margin, size=size) for r in faces.records]
+        raise DataError(f"{folder}: holds no picture that {config.sampling.lookalikes} lists")
+    shown = load_faces(records)
+    train = LoadedFaces(
+        [*data.train.records, *shown.records],
+        data.train.pictures | shown.pictures,
+        (*data.train.broken, *shown.broken),
     )
-
-
-def jittered_inputs(faces: LoadedFaces, config: ClassifierConfig) -> npt.NDArray[np.uint8]:
-    """Return the faces cut as a detector misses them, else unchanged, (N, S, S, 3) BGR uint8."""
-    steady = replace(
-        config.augmentation, painted=0.0, occluded=0.0, flip=0.0, rotate=0.0, far=0.0, camera=0.0
-    )
-    return np.stack(
-        [
-            augmented_sample(
-                faces.picture(record), record, steady, np.random.default_rng([0, place]),
-                margin=config.network.crop_margin, size=config.network.input_size,
-            )[0]
-            for place, record in enumerate(faces.records)
-        ]
-    )
-
-
-def predict_logits(model: Any, images: npt.NDArray[np.uint8], batch: int = 64) -> Logits:
-    """Return the logits (N, 3) float32 of *images* (N, S, S, 3) BGR uint8."""
-    spec = _spec(model)
-    parts = [
-        keras.ops.convert_to_numpy(model(to_float(images[i : i + batch], spec), training=False))
-        for i in range(0, len(images), batch)
-    ]
-    return np.concatenate(parts).astype(np.float32)
-
-
-def _spec(model: Any) -> Any:
-    return NetworkConfig(input_size=int(model.input_shape[1])).input
+    checksum = data_checksum([*train.records, *data.validation.records])
+    note = f"{len(shown.records)} places that are no face are shown too"
+    return replace(data, train=train, checksum=checksum, notes=(*data.notes, note))
 
 
 def _compile(model: Any, config: ClassifierConfig, steps: int, *, head: bool) -> None:
@@ -284,11 +237,9 @@ def _one_epoch(
     return row, learnt.weights
 
 
-def _validated(
-    model: Any, inputs: Any, truth: Any, groups: list[str], sources: list[str]
-) -> dict[str, float]:
-    probabilities = softmax(predict_logits(model, inputs), 1.0).astype(np.float64)
-    judged = judge_faces(truth, probabilities, groups, sources, repeats=0)
+def _validated(model: Any, faces: MeasuredFaces) -> dict[str, float]:
+    probabilities = softmax(predict_logits(model, faces.plain), 1.0).astype(np.float64)
+    judged = judge_faces(faces.truth, probabilities, faces.groups, faces.sources, repeats=0)
     names = (
         "accuracy", "with_without_balanced_accuracy", "with_without_balanced_accuracy_of_three",
         "incorrect_recall", "incorrect_precision",
@@ -296,12 +247,6 @@ def _validated(
     row = {f"val_{name}": judged[name]["value"] for name in names}
     row["val_loss"] = judged["log_loss"]
     return {name: float(value) for name, value in row.items() if value is not None}
-
-
-def _described(faces: LoadedFaces) -> tuple[npt.NDArray[np.intp], list[str], list[str]]:
-    records = faces.records
-    truth = np.array([LABELS.index(record.label) for record in records], np.intp)
-    return truth, [record.group for record in records], [record.source for record in records]
 
 
 def _write_history(out: Path, history: tuple[dict[str, float], ...]) -> None:
@@ -314,20 +259,12 @@ def _fingerprint(checksum: str, config: ClassifierConfig, backbone: str) -> str:
     return hashlib.sha256(described.encode()).hexdigest()
 
 
-def _input(config: ClassifierConfig) -> dict[str, Any]:
-    spec = config.network.input
-    return {
-        "width": spec.width, "height": spec.height, "color": spec.color,
-        "mean": spec.mean, "std": spec.std,
-    }
-
-
 def _counts(data: FaceData, config: ClassifierConfig) -> dict[str, Any]:
     def count(faces: LoadedFaces) -> dict[str, dict[str, int]]:
         table: dict[str, dict[str, int]] = {}
         for record in faces.records:
             row = table.setdefault(record.source or "unnamed", dict.fromkeys(LABELS, 0))
-            row[record.label] += 1
+            row[record.label] = row.get(record.label, 0) + 1
         return table
 
     return {
@@ -337,14 +274,3 @@ def _counts(data: FaceData, config: ClassifierConfig) -> dict[str, Any]:
         "synthetic": list(config.sampling.synthetic),
         "broken": len(data.train.broken) + len(data.validation.broken),
     }
-
-
-def library_versions() -> dict[str, str]:
-    """Return the versions of Python, the Keras backend and the libraries a training rests on."""
-    found = {"python": platform.python_version(), "keras_backend": keras.backend.backend()}
-    for name in LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

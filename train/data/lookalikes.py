@@ -14,7 +14,14 @@ import numpy.typing as npt
 from edge.errors import DataError
 from edge.files import write_whole
 from train.data.corrections import FOLDER
-from train.data.records import UNKNOWN_FACE, FaceRecord, PictureRecord, checked_label
+from train.data.records import (
+    UNKNOWN_FACE,
+    FaceRecord,
+    PictureRecord,
+    checked_box,
+    checked_label,
+    picture_size,
+)
 from train.data.tables import read_table
 
 NO_FACE, UNCLEAR = "no_face", "unclear"
@@ -84,6 +91,19 @@ def unclear_ignored(
             for place in regions.get(record.path.name, ())
         )))
         for record in records
+    ]
+
+
+def no_faces(folder: Path, places: Sequence[Lookalike]) -> list[FaceRecord]:
+    """Return the *places* that are no face and whose picture lies in *folder*, labelled so.
+
+    Of the other pictures nothing is known here: the list is of one collection, *folder* may
+    hold another.  Raises DataError when a box lies outside its picture.
+    """
+    return [
+        FaceRecord(path, checked_box(place.box, picture_size(path), str(path)), NO_FACE)
+        for place in places
+        if place.seen == NO_FACE and (path := folder / place.file).is_file()
     ]
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from edge.errors import ModelError
+from train.averaging import averaged
 from train.classifier.checkpoint import save_model
+from train.classifier.measure import file_named
 from train.data.coco import read_coco
 from train.data.records import data_checksum
 from train.detector.config import DetectorConfig
@@ -25,35 +23,22 @@ def average_detectors(
 ) -> dict[str, Any]:
     """Write the average of *models*, ``.keras`` files of one shape, into *out*; return its metrics.
 
-    Trainings that went on from the same weights, by other pictures, end on the same slope, and
-    between them lies a network that errs less than each, at no cost on the device (Wortsman et
-    al., "Model soups", 2022).  The statistics of batch normalisation are averaged like weights.
     Measured on the COCO data in *data* (``val.json``), as a training is.
 
     Raises ModelError when a file is no detector, or of another shape than the first; DataError
     when the data break their format.
     """
     networks = [load_keras_network(path) for path in models]
-    averaged = networks[0]
-    shapes = [[weight.shape for weight in network.weights] for network in networks]
-    for path, shape in zip(models, shapes, strict=True):
-        if shape != shapes[0]:
-            raise ModelError(f"{path}: is a detector of another shape than {models[0]}")
-    weights = zip(*(network.get_weights() for network in networks), strict=True)
-    averaged.set_weights([np.mean(values, axis=0, dtype=np.float64) for values in weights])
-
+    network = averaged(networks, models)
     training, validation = (read_coco(data / f"{side}.json") for side in ("train", "val"))
-    detect = keras_detector(averaged, config.input, CURVE_THRESHOLD, config.nms_iou)
+    detect = keras_detector(network, config.input, CURVE_THRESHOLD, config.nms_iou)
     measured = evaluate_pictures(detect, validation, BOOTSTRAP_REPEATS)
     out.mkdir(parents=True, exist_ok=True)
-    save_model(averaged, out / "model.keras")
+    save_model(network, out / "model.keras")
     faces = [face for record in training + validation for face in record.faces]
     metrics = {
-        **described(averaged, measured, config, command),
-        "average_of": [
-            {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-            for path in models
-        ],
+        **described(network, measured, config, command),
+        "average_of": [file_named(path) for path in models],
         "data": {"checksum": data_checksum(faces)},
     }
     write_json(out / "metrics.json", metrics)

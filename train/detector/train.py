@@ -14,7 +14,7 @@ import numpy as np
 from edge.errors import DataError, ModelError
 from edge.vision.crop import Image
 from train.classifier.checkpoint import save_model
-from train.classifier.training import library_versions
+from train.classifier.measure import library_versions
 from train.data.coco import read_coco
 from train.data.lookalikes import hard_negatives, read_lookalikes, unclear_ignored
 from train.data.pictures import read_picture

@@ -86,14 +86,19 @@ class PeopleSettings:
               picture's (1% to 90%), below which nobody counts; default ``20``
     zone      where people count, ``left,top,right,bottom`` or corners ``x,y x,y x,y`` in shares
               of the picture; default "", the whole picture
+    fixture_seconds  a face that has not moved for so long does not count: a poster, a coat
+              rack; 60 to 86400 s, or 0 for never; default 600
 
     Raises UsageError for what is none of these.
     """
 
     min_face: str = "20"
     zone: str = ""
+    fixture_seconds: float = 600.0
 
     def __post_init__(self) -> None:
+        if self.fixture_seconds != 0:
+            _check("fixture_seconds", self.fixture_seconds, 60, 86400, ", or 0 for never")
         face_size(self.min_face, "min_face")
         _parsed_zone(self.zone)
 
@@ -321,6 +326,7 @@ def policy_settings(config: Config) -> PolicySettings:
         zone=_parsed_zone(config.people.zone),
         min_face_share=face_size(config.people.min_face)[1],
         quiet_hours=_parsed_hours(config.alarm.quiet_hours),
+        fixture_seconds=config.people.fixture_seconds,
     )
 
 
@@ -363,6 +369,6 @@ def _parsed_hours(text: str) -> QuietHours | None:
         raise UsageError(f"quiet_hours: {error}") from None
 
 
-def _check(name: str, value: float, low: float, high: float) -> None:
+def _check(name: str, value: float, low: float, high: float, also: str = "") -> None:
     if not low <= value <= high:
-        raise UsageError(f"{name} is {value:.10g}; allowed: {low:g} to {high:g}")
+        raise UsageError(f"{name} is {value:.10g}; allowed: {low:g} to {high:g}{also}")

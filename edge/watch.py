@@ -260,6 +260,12 @@ class Watch:
             if person.number in began:
                 events.append(replace(_event(person, kind, now), muted=gate.muted))
                 kind = "person_rings"
+        if gate.fixtures.places != before.fixtures.places:
+            known = {place.box for place in before.fixtures.places}
+            for person in people:
+                stay = gate.fixtures.stays.get(person.number or 0)
+                if stay is not None and stay.fixed and stay.box not in known:
+                    events.append(_event(person, "fixture_found", now))
         self.scene = Scene(tuple(people), gate, tuple(events), size)
 
     def _left(self, person: Person, now: float) -> Event:

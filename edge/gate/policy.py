@@ -12,11 +12,11 @@ from datetime import time
 from enum import Enum
 
 from edge.errors import UsageError
+from edge.gate import fixtures
 from edge.gate.decision import Verdict
+from edge.gate.fixtures import Fixtures, ShareBox
 from edge.gate.hours import QuietHours
 from edge.gate.zone import Zone
-
-ShareBox = tuple[float, float, float, float]
 
 OFFENCES: tuple[Verdict, Verdict] = ("no_mask", "incorrect")
 """The verdicts that ring."""
@@ -70,6 +70,10 @@ class PolicySettings:
     min_face_share     a person whose face is smaller, its longer side as a share of the
                        picture's, is too far away to count; 0 to 0.9
     quiet_hours        when the gate makes no sound; its lights are as always
+    fixture_seconds    a face that has not moved for so long is a poster or a coat rack: it does
+                       not count before it moves, nor does one that appears at its place; longer,
+                       and who waits very still is safe from it, but a poster shows for as long
+                       after each start; 60 to 86400, or 0 for never
 
     Raises UsageError for a value outside its range.
     """
@@ -79,11 +83,14 @@ class PolicySettings:
     zone: Zone | None = None
     min_face_share: float = 0.0
     quiet_hours: QuietHours | None = None
+    fixture_seconds: float = 600.0
 
     def __post_init__(self) -> None:
         _check("max_alarm_seconds", self.max_alarm_seconds, 1, 3600)
         _check("cool_down_seconds", self.cool_down_seconds, 0, 3600)
         _check("min_face_share", self.min_face_share, 0, 0.9)
+        if self.fixture_seconds != 0:
+            _check("fixture_seconds", self.fixture_seconds, 60, 86400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,8 @@ class Gate:
     *rings* maps each person the alarm is for to when they began to ring, on the same clock.
     *silenced* are the people here whose ringing ran into its limit.  *cooling* maps people to
     alarms that ended lately, *boxes* those who ring or are silenced to where they are, and
-    *counted* everyone who counts to when they were last inside.  *muted*: no sound now.
+    *counted* everyone who counts to when they were last inside.  *fixtures* are the faces that
+    are part of the room and count for nothing.  *muted*: no sound now.
     """
 
     state: GateState = GateState.IDLE
@@ -127,6 +135,7 @@ class Gate:
     boxes: Mapping[int, ShareBox] = field(default_factory=dict)
     counted: Mapping[int, float] = field(default_factory=dict)
     muted: bool = False
+    fixtures: Fixtures = field(default_factory=Fixtures)
 
     @property
     def newest_ring(self) -> float | None:
@@ -150,14 +159,17 @@ def update(
     means idle: no alarm outlasts the last person.
     """
     here = {p.person: p for p in people}
-    counted = _counted(gate.counted, people, now, settings)
+    boxes = {p.person: p.box for p in people}
+    fixed = fixtures.update(gate.fixtures, boxes, now, settings.fixture_seconds)
+    moving = [p for p in people if not fixed.hold(p.person)] if fixed.places else people
+    counted = _counted(gate.counted, moving, now, settings)
     bad = {p.person for p in people if p.verdict in OFFENCES}
     muted = at is not None and settings.quiet_hours is not None and settings.quiet_hours.hold(at)
     if not (bad or gate.rings or gate.silenced or gate.cooling):
         # Most frames by far: nobody rings, rang just now, or is about to.
         state = _state({}, [here[person] for person in counted])
         since = gate.since if state is gate.state else now
-        return Gate(state, since, counted=counted, muted=muted)
+        return Gate(state, since, counted=counted, muted=muted, fixtures=fixed)
     offenders = bad & counted.keys()
     cooling = _cooled(gate, here, offenders, now, settings)
     silenced = gate.silenced & bad
@@ -190,12 +202,15 @@ def update(
         boxes={person: here[person].box for person in sorted(silenced | rings.keys())},
         counted=counted,
         muted=muted,
+        fixtures=fixed,
     )
 
 
 def new_scene(gate: Gate) -> Gate:
     """Return *gate* without what it knew of people: nobody in another scene is one of them."""
-    return Gate(gate.state, gate.since, muted=gate.muted)
+    # The room is the same when only its lights were switched on.
+    room = Fixtures(places=gate.fixtures.places)
+    return Gate(gate.state, gate.since, muted=gate.muted, fixtures=room)
 
 
 def _counted(

@@ -12,6 +12,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "alarm_started": "the alarm rings for a person",
         "person_rings": "one more person rings in an alarm that has started",
         "alarm_ended": "nobody rings any more",
+        "fixture_found": "a face never moves, as of a poster, and no longer counts",
         "camera_fault": "the camera gives no good pictures; fault names why",
         "camera_recovered": "the camera sees again",
         "output_fault": "a buzzer, light, sound or broker cannot be driven",

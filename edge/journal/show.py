@@ -23,7 +23,8 @@ _VERDICTS = {
 }
 _EVENTS = {
     "person_judged": "judged", "person_left": "left", "alarm_started": "ALARM",
-    "person_rings": "ALARM too", "alarm_ended": "alarm over", "camera_fault": "CAMERA FAULT",
+    "person_rings": "ALARM too", "alarm_ended": "alarm over",
+    "fixture_found": "never moves", "camera_fault": "CAMERA FAULT",
     "camera_recovered": "camera back", "output_fault": "OUTPUT FAULT",
     "output_recovered": "output back", "software_fault": "PROGRAM FAULT",
 }

@@ -16,6 +16,7 @@ EventKind = Literal[
     "alarm_started",
     "person_rings",
     "alarm_ended",
+    "fixture_found",
     "camera_fault",
     "camera_recovered",
     "model_changed",
@@ -30,7 +31,8 @@ class Event:
 
     *person* is the number of whom it is about: judged (anew each time the verdict changes),
     gone (with the last verdict), the one who started the alarm, or one who rings in it too; None
-    when an alarm ended.  Everyone who begins to ring is told, once each time.
+    when an alarm ended.  Everyone who begins to ring is told, once each time, and who turns out
+    to be a poster or a coat rack, once for each place.
     *box* is x0, y0, x1, y1 in pixels where the face was seen last.  *picture* is the file name
     where the source is a folder.
 
@@ -89,6 +91,8 @@ def event_words(event: Event) -> str:
         return f"{head}ALARM for {who} too{' (muted)' if event.muted else ''}"
     if event.event == "alarm_ended":
         return f"{head}alarm ended"
+    if event.event == "fixture_found":
+        return f"{head}{who} never moves, and no longer counts"
     if event.event == "camera_fault":
         return f"{head}CAMERA FAULT, {event.fault}: {event.detail}"
     if event.event == "camera_recovered":

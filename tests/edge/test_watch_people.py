@@ -17,12 +17,13 @@ from edge.watch import Settings, Watch
 
 @pytest.fixture
 def walk(detector, classifier):
-    """Walk a new gate through pictures at 30 a second; return it and every scene."""
+    """Walk a new gate through pictures, *rate* a second; return it and every scene."""
 
-    def walk(pictures, settings=None, at=None):
+    def walk(pictures, settings=None, at=None, rate=30):
         watch = Watch(detector, classifier, settings or Settings())
         scenes = [
-            watch.see(Frame(picture, i / 30, i), i / 30, at) for i, picture in enumerate(pictures)
+            watch.see(Frame(picture, i / rate, i), i / rate, at)
+            for i, picture in enumerate(pictures)
         ]
         return watch, scenes
 
@@ -155,6 +156,18 @@ def test_who_rings_after_anothers_alarm_begins_an_alarm_of_their_own(walk, paint
     assert told == [
         ("alarm_started", 1), ("alarm_ended", None), ("alarm_started", 2), ("alarm_ended", None),
     ]
+
+
+def test_a_poster_is_told_once_and_rings_no_more_though_it_is_lost_and_found(walk, painted):
+    settings = Settings(policy=PolicySettings(fixture_seconds=60))
+    poster, empty = painted(("no_mask", 100, 80, 50)), painted()
+    _, scenes = walk([poster] * 200 + [empty] * 9 + [poster] * 30, settings, rate=3)
+    told = [(e.event, e.person) for scene in scenes for e in scene.events]
+    assert told == [
+        ("person_judged", 1), ("alarm_started", 1), ("alarm_ended", None), ("fixture_found", 1),
+        ("person_left", 1), ("person_judged", 2),
+    ]
+    assert scenes[-1].gate.state is GateState.IDLE
 
 
 def test_the_detector_is_given_the_small_picture_and_everything_else_the_large_one(

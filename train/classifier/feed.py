@@ -1,8 +1,11 @@
-"""Batches for Keras: which face is drawn when, the same for the same seed, epoch and place."""
+"""Batches to train on: which face is drawn when, the same for the same seed, epoch and place."""
 
 from __future__ import annotations
 
-import keras
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +18,10 @@ from train.data.pictures import LoadedFaces
 from train.data.records import FaceRecord
 
 Floats = npt.NDArray[np.float32]
+Batch = tuple[Floats, Floats, Floats]
+
+# Enough that a slow batch does not stop the training; each takes ten megabytes.
+_AHEAD = 4
 
 
 def draw_odds(records: list[FaceRecord], sampling: SamplingConfig) -> npt.NDArray[np.float64]:
@@ -54,7 +61,7 @@ def class_weights(
     return np.asarray(raw * share.sum() / (raw * share).sum(), np.float32)
 
 
-class TrainingFeed(keras.utils.PyDataset):  # type: ignore[misc]
+class TrainingFeed:
     """One epoch of augmented faces: (batch, S, S, 3) float32, (batch, 3) shares, (batch,) weight.
 
     The shares are one-hot for a face, and what the configuration says of a place that is none.
@@ -64,7 +71,6 @@ class TrainingFeed(keras.utils.PyDataset):  # type: ignore[misc]
     """
 
     def __init__(self, faces: LoadedFaces, config: ClassifierConfig, epoch: int) -> None:
-        super().__init__(workers=1)
         self._faces = faces
         self._config = config
         self._epoch = epoch
@@ -79,7 +85,7 @@ class TrainingFeed(keras.utils.PyDataset):  # type: ignore[misc]
         """Return the batches of an epoch; faces that do not fill the last one are left out."""
         return max(1, len(self._order) // self._config.schedule.batch_size)
 
-    def __getitem__(self, number: int) -> tuple[Floats, Floats, Floats]:
+    def __getitem__(self, number: int) -> Batch:
         network, batch = self._config.network, self._config.schedule.batch_size
         images, kinds = [], []
         for place in range(number * batch, min((number + 1) * batch, len(self._order))):
@@ -96,3 +102,19 @@ class TrainingFeed(keras.utils.PyDataset):  # type: ignore[misc]
             kinds.append(kind)
         inputs = to_float(np.stack(images), network.input)
         return inputs, self._shares[kinds], self._weights[kinds]
+
+
+def batches_ahead(feed: TrainingFeed) -> Iterator[Batch]:
+    """Yield the batches of *feed* in order, made by another thread while the last one is learnt."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting: deque[Future[Batch]] = deque()
+        try:
+            for number in range(len(feed)):
+                waiting.append(pool.submit(feed.__getitem__, number))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for batch in waiting:
+                batch.cancel()

@@ -25,7 +25,7 @@ from train.classifier.checkpoint import (
     save_model,
 )
 from train.classifier.config import ClassifierConfig
-from train.classifier.feed import TrainingFeed
+from train.classifier.feed import TrainingFeed, batches_ahead
 from train.classifier.measure import (
     MeasuredFaces,
     file_named,
@@ -193,48 +193,29 @@ def _compile(model: Any, config: ClassifierConfig, steps: int, *, head: bool) ->
     )
 
 
-class _Learnt(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps the weights as learnt, before Keras puts their average in place."""
-
-    weights: list[npt.NDArray[np.floating]]
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.weights = self.model.get_weights()
-
-
-class _Bar(keras.callbacks.Callback):  # type: ignore[misc]
-    """A progress bar that knows how many epochs there are in all."""
-
-    def __init__(self, bar: Any) -> None:
-        super().__init__()
-        self._bar = bar
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._bar.update()
-        if logs:
-            self._bar.set_postfix({name: f"{float(value):.3f}" for name, value in logs.items()})
-
-
 def _one_epoch(
     model: Any, feed: TrainingFeed, epoch: int, config: ClassifierConfig, verbose: bool | None
 ) -> tuple[dict[str, float], list[npt.NDArray[np.floating]]]:
+    """Return what an epoch was like, and the weights as learnt; *model* is left their average.
+
+    Steps are taken one by one: when ``fit`` ends, TensorFlow's data pipeline waits up to a
+    minute for a thread of its own.
+    """
     started = time.monotonic()
-    learnt = _Learnt()
     title = f"epoch {epoch + 1}/{config.schedule.epochs}"
     hidden = None if verbose is None else not verbose
+    rows = []
     with tqdm(total=len(feed), desc=title, unit="batch", disable=hidden, leave=False) as bar:
-        fitted = model.fit(
-            feed,
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            shuffle=False,
-            verbose=0,
-            callbacks=[learnt, _Bar(bar)],
-        )
+        for inputs, shares, weights in batches_ahead(feed):
+            rows.append(model.train_on_batch(inputs, shares, weights, return_dict=True))
+            bar.update()
+            bar.set_postfix({name: f"{float(value):.3f}" for name, value in rows[-1].items()})
+    learnt = model.get_weights()
+    model.optimizer.finalize_variable_values(model.trainable_weights)
     row = {"epoch": epoch + 1, "seconds": time.monotonic() - started}
-    row |= {name: float(values[-1]) for name, values in fitted.history.items()}
+    row |= {name: float(np.mean([float(row[name]) for row in rows])) for name in rows[0]}
     row["rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-    return row, learnt.weights
+    return row, learnt
 
 
 def _validated(model: Any, faces: MeasuredFaces) -> dict[str, float]:

@@ -13,7 +13,13 @@ from edge.errors import DataError, ModelError, UsageError
 from tests.train.making import BOX, face_picture, face_rows, write_csv
 from train.augment.occlusion import KINDS, occlude
 from train.classifier.config import ClassifierConfig, overridden, read_config
-from train.classifier.feed import TrainingFeed, class_weights, draw_odds, drawn_order
+from train.classifier.feed import (
+    TrainingFeed,
+    batches_ahead,
+    class_weights,
+    draw_odds,
+    drawn_order,
+)
 from train.classifier.network import build_classifier
 from train.classifier.samples import augmented_sample, jittered_box
 from train.classifier.training import train_classifier
@@ -149,6 +155,25 @@ def test_a_batch_depends_on_seed_epoch_and_place_alone(faces_folder: Path) -> No
     assert -1 <= first[0].min() < first[0].max() <= 1
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0], later[0])
+
+
+def test_batches_made_ahead_are_those_of_the_feed_in_order() -> None:
+    assert list(batches_ahead(range(100, 120))) == list(range(100, 120))
+    assert list(batches_ahead(range(0))) == []
+
+
+def test_a_batch_that_cannot_be_made_is_an_error_in_its_turn() -> None:
+    class Broken:
+        def __len__(self) -> int:
+            return 9
+
+        def __getitem__(self, number: int) -> int:
+            return 1 // (3 - number)
+
+    made = batches_ahead(Broken())
+    assert [next(made) for _ in range(3)] == [0, 0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(made)
 
 
 @pytest.mark.usefixtures("untraced")

@@ -68,7 +68,8 @@ class InputSpec:
 class SelfTest:
     """Pictures from a seed, and what the network must answer to them on every device.
 
-    *inputs* pictures are drawn by :func:`edge.vision.selftest.self_test_images`.
+    *inputs* pictures of the kind *pictures* are drawn by
+    :func:`edge.vision.selftest_pictures.self_test_images`.
     *outputs* maps an output tensor's name to one row per picture: some of the tensor's raw
     integer values, evenly spaced.  A device passes when each differs by at most *tolerance*
     quantisation steps.
@@ -78,6 +79,7 @@ class SelfTest:
     inputs: int
     outputs: Mapping[str, Sequence[Sequence[int]]]
     tolerance: float
+    pictures: Literal["blocks", "faces"] = "blocks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +369,11 @@ def _self_test(outer: Fields, name: str) -> SelfTest | None:
     tolerance = read.number("tolerance")
     if tolerance < 0:
         raise read.wrong("tolerance", tolerance, "0 or more quantisation steps")
-    return SelfTest(read.integer("seed", 0), inputs, outputs, tolerance)
+    pictures = read.text("pictures", "blocks")
+    if pictures not in ("blocks", "faces"):
+        raise read.wrong("pictures", pictures, "'blocks' or 'faces', or a newer maskgate,")
+    drawn: Literal["blocks", "faces"] = "faces" if pictures == "faces" else "blocks"
+    return SelfTest(read.integer("seed", 0), inputs, outputs, tolerance, drawn)
 
 
 def _version(text: str, name: str) -> tuple[int, ...]:

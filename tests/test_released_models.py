@@ -10,6 +10,7 @@ import json
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge.errors import EXIT_OK
@@ -55,6 +56,18 @@ def test_a_card_tells_commands_that_anybody_can_repeat(kind):
     for command in (made["command"], made["convert_command"]):
         assert "python -m " in command
         assert not [word for word in shlex.split(command) if word.startswith(("/", "~"))]
+
+
+@pytest.mark.parametrize("kind", ["face-detector", "mask-classifier"])
+def test_a_self_test_shows_the_network_what_it_answers_differently_to(kind):
+    for rows in read_model(released_model(kind)).card.self_test.outputs.values():
+        spread = np.ptp(np.array(rows), axis=0)
+        assert (spread > 3).mean() > 0.5
+
+
+def test_the_self_test_of_the_classifier_has_every_answer_in_it():
+    (rows,) = read_model(released_model("mask-classifier")).card.self_test.outputs.values()
+    assert {int(np.argmax(row)) for row in rows} == {0, 1, 2}
 
 
 @needs_data

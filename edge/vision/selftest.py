@@ -8,26 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import ModelError
-from edge.modelfile import InputSpec, ModelFile
+from edge.modelfile import ModelFile
 from edge.vision.crop import Image
 from edge.vision.interpreter import Network
+from edge.vision.selftest_pictures import self_test_images
 
 VALUES_PER_TENSOR = 64
 MOST_TOLERANCE = 32
 """Steps of 256.  Released self-tests tolerate 30 and 16, twice what two correct runtimes differ by;
 one that asks for far more asks for no test."""
-
-
-def self_test_images(spec: InputSpec, seed: int, count: int) -> list[Image]:
-    """Return *count* pictures, (height, width, 3) uint8 BGR, that depend only on the arguments.
-
-    Each is a ramp between four corner colours, coarse blocks, and noise, so that edges,
-    colours and flat areas all reach the network.  Only integers are used, and only PCG64's
-    raw stream, which NumPy keeps the same for ever, unlike the distributions above it: every
-    machine draws the same bytes.
-    """
-    source = np.random.PCG64(seed)
-    return [_draw(source, spec.height, spec.width) for _ in range(count)]
 
 
 def sample_outputs(network: Network, images: list[Image]) -> dict[str, list[list[int]]]:
@@ -55,7 +44,8 @@ def run_self_test(model: ModelFile, threads: int = 1) -> int:
             f"{model.path}: its card says {spec.width}x{spec.height} pixels, its network takes "
             f"{network.shape}; convert it again"
         )
-    found = sample_outputs(network, self_test_images(spec, test.seed, test.inputs))
+    images = self_test_images(spec, test.seed, test.inputs, test.pictures)
+    found = sample_outputs(network, images)
     shapes = {name: [len(row) for row in rows] for name, rows in found.items()}
     wanted = {name: [len(row) for row in rows] for name, rows in test.outputs.items()}
     if shapes != wanted:
@@ -73,26 +63,6 @@ def run_self_test(model: ModelFile, threads: int = 1) -> int:
             )
         worst = max(worst, gap)
     return worst
-
-
-def _draw(source: np.random.PCG64, height: int, width: int) -> Image:
-    corners = _bytes(source, 12).reshape(4, 1, 1, 3)
-    y = np.arange(height, dtype=np.int64)[:, None, None]
-    x = np.arange(width, dtype=np.int64)[None, :, None]
-    last_y, last_x = max(height - 1, 1), max(width - 1, 1)
-    top = corners[0] * (last_x - x) + corners[1] * x
-    bottom = corners[2] * (last_x - x) + corners[3] * x
-    ramp = (top * (last_y - y) + bottom * y) // (last_x * last_y)
-    blocks = _bytes(source, 8 * 8 * 3).reshape(8, 8, 3)[y[:, 0, 0] * 8 // height][
-        :, x[0, :, 0] * 8 // width
-    ]
-    noise = _bytes(source, height * width * 3).reshape(height, width, 3)
-    return np.asarray((ramp * 4 + blocks * 3 + noise) // 8, np.uint8)
-
-
-def _bytes(source: np.random.PCG64, count: int) -> npt.NDArray[np.int64]:
-    words = np.asarray(source.random_raw(-(-count // 8)), dtype="<u8")
-    return words.view(np.uint8)[:count].astype(np.int64)
 
 
 def _evenly(values: npt.NDArray[Any]) -> list[int]:

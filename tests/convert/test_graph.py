@@ -240,3 +240,12 @@ def test_a_network_on_which_runtimes_differ_too_much_gets_no_self_test(
     monkeypatch.setattr("convert.release.MOST_TOLERANCE", 1)
     with pytest.raises(ModelError, match="a gate takes in 1 at most"):
         with_self_test(int8_network("face-detector"), card_of("face-detector"), 2)
+
+
+def test_a_network_that_answers_the_same_to_everything_gets_no_self_test(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    same = {"logits": [[3, 1, 2], [3, 1, 2]]}
+    monkeypatch.setattr("convert.release.sample_outputs", lambda *_: same)
+    with pytest.raises(ModelError, match="answers the same to all 2 pictures"):
+        with_self_test(int8_network("mask-classifier"), card_of("mask-classifier"), 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ from edge.vision.interpreter import (
     quantise_lookup,
     to_float,
 )
-from edge.vision.selftest import run_self_test, self_test_images
+from edge.vision.selftest import run_self_test
+from edge.vision.selftest_pictures import self_test_images
 from tests.networks import COLORS
 
 
@@ -177,12 +179,23 @@ def test_the_self_test_fails_when_the_numbers_differ(
         run_self_test(replace(classifier_file, card=card))
 
 
-def test_self_test_pictures_are_the_same_everywhere_and_not_of_each_other() -> None:
-    images = self_test_images(InputSpec(16, 12, "rgb", 127.5, 127.5), 7, 2)
+@pytest.mark.parametrize(
+    ("pictures", "sums"), [("blocks", [71311, 75762]), ("faces", [70874, 68959])]
+)
+def test_self_test_pictures_are_the_same_everywhere_and_not_of_each_other(
+    pictures: Literal["blocks", "faces"], sums: list[int]
+) -> None:
+    images = self_test_images(InputSpec(16, 12, "rgb", 127.5, 127.5), 7, 2, pictures)
     assert [image.shape for image in images] == [(12, 16, 3)] * 2
     assert not (images[0] == images[1]).all()
     # Worked out once; other sums mean that older files would fail their self-test.
-    assert [int(image.sum()) for image in images] == [71311, 75762]
+    assert [int(image.sum()) for image in images] == sums
+
+
+@given(width=st.integers(1, 70), height=st.integers(1, 70), seed=st.integers(0, 2**63))
+def test_faces_of_any_size_are_drawn(width: int, height: int, seed: int) -> None:
+    images = self_test_images(InputSpec(width, height, "rgb", 127.5, 127.5), seed, 3, "faces")
+    assert [image.shape for image in images] == [(height, width, 3)] * 3
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])

@@ -130,6 +130,8 @@ def test_a_video_is_not_read_into_memory(tmp_path: Path) -> None:
         ({"input": {**tree()["input"], "std": 0}}, "above 0"),
         ({"input": {**tree()["input"], "color": "yuv"}}, "'rgb' or 'bgr'"),
         ({"self_test": {"seed": 1, "inputs": 2, "outputs": {"logits": [[1]]}}}, "2 rows"),
+        ({"self_test": {"seed": 1, "inputs": 1, "outputs": {"logits": [[1]]}, "tolerance": 2,
+                        "pictures": "cats"}}, "pictures = 'cats'; 'blocks' or 'faces'"),
         ({"metrics": []}, "metrics = []"),
     ],
 )

@@ -30,10 +30,19 @@ from edge.journal.journal import Journal
 from edge.journal.pictures import Pictures
 from edge.kept import Kept, Lent
 from edge.networks import Networks, open_networks, thread_count
-from edge.observers import Alive, Broadcaster, Keeper, Observers, Teller, Updates
+from edge.observers import (
+    Alive,
+    Broadcaster,
+    Keeper,
+    Observers,
+    Surveyor,
+    Teller,
+    Updates,
+)
 from edge.report.events import EventLog
 from edge.report.film import Film
 from edge.report.summary import PinRecord, Summary
+from edge.room import Room, fixtures_file
 from edge.service import Limits, Observer, Outcome, run
 from edge.systemd import service_manager
 
@@ -52,6 +61,7 @@ class Parts:
     networks: Networks
     journal: Journal
     pictures: Pictures
+    room: Room
     pins: Pins
     devices: tuple[PinOutput, ...]
     broker: MqttOutput | None
@@ -109,6 +119,9 @@ class Gatekeeper:
             lambda: Pictures(config.pictures, self._warn),
             Pictures.close,
         )
+        room = kept.get(
+            "room", config.camera.source, lambda: self._room(source, config), Room.close
+        )
         if options["events"] and self.log is None:
             self.log = EventLog(options["events"])
         pins = choose_pins(pretend=options["no_pins"])
@@ -125,7 +138,9 @@ class Gatekeeper:
             page.use(networks, config.service.hang_seconds)
             others.append(page.poster)
         outputs = Outputs([*devices, *others])
-        return Parts(source, networks, journal, pictures, pins, devices, broker, page, outputs)
+        return Parts(
+            source, networks, journal, pictures, room, pins, devices, broker, page, outputs
+        )
 
     def work(self, parts: Parts, config: Config, stop: Callable[[], str]) -> Outcome:
         """Run the gate with *parts* until *stop* or the source says so; closes the outputs."""
@@ -143,6 +158,7 @@ class Gatekeeper:
                 # Before the journal's keeper: a model is installed before it is changed to.
                 Updates(networks, journal, self._say),
                 Keeper(journal, parts.pictures, networks),
+                Surveyor(parts.room),
                 Teller(self.log, networks, self._say),
             ]
             if parts.broker is not None:
@@ -159,6 +175,7 @@ class Gatekeeper:
                 film=self.film,
                 observer=Observers(observers),
                 limits=Limits(self._options["max_frames"], self._options["seconds"]),
+                room=parts.room.fixtures,
                 stop=stop,
                 change=networks.change,
                 failed=networks.failed,
@@ -241,6 +258,15 @@ class Gatekeeper:
         realtime = self._options["realtime"]
         wanted = realtime if realtime is not None else source.name.startswith("demo")
         return PacedSource(source) if wanted and not source.live else source
+
+    def _room(self, source: Source, config: Config) -> Room:
+        # What a film shows is at no place of the shop's.
+        file = fixtures_file(os.environ) if source.live else None
+        room = Room(file, config.camera.source, self._warn)
+        if known := len(room.fixtures.places):
+            places = "1 place is" if known == 1 else f"{known} places are"
+            self._say(f"{places} known from before at which a face never moves: it does not count.")
+        return room
 
     def _broker(self, config: Config) -> MqttOutput | None:
         if not config.mqtt.enabled:

@@ -14,6 +14,7 @@ from edge.journal.journal import Journal
 from edge.journal.pictures import Pictures
 from edge.networks import Networks
 from edge.report.events import Event, EventLog, event_words
+from edge.room import Room
 from edge.service import Observer
 from edge.systemd import ServiceManager
 from edge.watch import Scene
@@ -149,6 +150,16 @@ class Keeper(Observer):
         evidence = self._taken.pop(event.person or 0, "") if judged else ""
         _, model = self._networks.words
         self._journal.write(event, self._clock(), model, evidence=evidence)
+
+
+class Surveyor(Observer):
+    """Lets *room* learn what never moves."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    def seen(self, frame: Frame, scene: Scene, now: float) -> None:
+        self._room.note(scene.gate.fixtures, now)
 
 
 class Updates(Observer):

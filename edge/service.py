@@ -13,6 +13,7 @@ from edge.camera.fault import Fault
 from edge.camera.frame import Frame, Source, remarks_of
 from edge.errors import MaskgateError
 from edge.gate import decision
+from edge.gate.fixtures import Fixtures
 from edge.gate.policy import GateState
 from edge.report.events import Event
 from edge.report.film import Film
@@ -107,6 +108,7 @@ def run(
     film: Film | None = None,
     observer: Observer | None = None,
     limits: Limits = Limits(),
+    room: Fixtures | None = None,
     stop: Callable[[], str] = lambda: "",
     change: Callable[[], Change | None] = lambda: None,
     failed: Callable[[Exception], bool] = lambda error: False,
@@ -116,10 +118,11 @@ def run(
     """Run the gate until *source* ends, *limits* are reached, or *stop* gives a reason.
 
     While a camera is at fault the outputs show that, and nobody is there: whoever was seen
-    before has left, and is judged anew by what is seen afterwards.  *time_of_day* is the local
-    time, for quiet hours.  *change* is asked between two frames: no frame is lost, and people
-    stay who they are.  When a network raises, *failed* is asked whether another will take its
-    place; then that frame is lost and the run goes on.
+    before has left, and is judged anew by what is seen afterwards.  *room* is what is known from
+    before to be no person.  *time_of_day* is the local time, for quiet hours.  *change* is asked
+    between two frames: no frame is lost, and people stay who they are.  When a network raises,
+    *failed* is asked whether another will take its place; then that frame is lost and the run
+    goes on.
 
     Whatever happens, outputs are off, the film is finished and the source is closed when this
     returns or raises.  An error that maskgate raises on purpose is returned in the outcome,
@@ -127,7 +130,7 @@ def run(
     """
     observer = observer or Observer()
     stopwatch = Stopwatch(clock)
-    watch = Watch(detector, classifier, settings, stopwatch)
+    watch = Watch(detector, classifier, settings, stopwatch, room)
     alarms = _Alarms()
     faults = _Faults()
     wait = min(settings.read_timeout, _LONGEST_WAIT) if source.live else settings.read_timeout

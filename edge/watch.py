@@ -19,6 +19,7 @@ from edge.camera.frame import Frame
 from edge.gate import decision, evidence, policy, tracker
 from edge.gate.decision import DecisionSettings, Evidence, Verdict
 from edge.gate.evidence import Lack
+from edge.gate.fixtures import Fixtures
 from edge.gate.policy import Gate, GateState, PolicySettings, Present
 from edge.gate.scene_cut import Thumbnail, is_cut, thumbnail
 from edge.gate.tracker import Track, TrackerSettings, Tracks
@@ -107,6 +108,7 @@ class Scene:
 class Watch:
     """Turns frames into scenes with the two networks; remembers the people it sees.
 
+    *room* is what is known from before to be no person, on a clock that begins at 0.
     *faces*, *classified* and *verdicts* (the last verdict of everyone who left) count the
     whole run; *gone* are the newest of those who left.
     """
@@ -117,8 +119,9 @@ class Watch:
         classifier: Classifier,
         settings: Settings,
         stopwatch: Stopwatch | None = None,
+        room: Fixtures | None = None,
     ) -> None:
-        self.scene = Scene()
+        self.scene = Scene(gate=Gate(fixtures=room or Fixtures()))
         self.faces = 0
         self.classified = 0
         self.verdicts: dict[Verdict, int] = {"mask": 0, "no_mask": 0, "incorrect": 0, "unsure": 0}

@@ -23,7 +23,8 @@ _VACANT_SECONDS = 10.0
 # After a night without light the poster is still the poster.
 _REMEMBERED_SECONDS = 86_400.0
 # Far more than hang before a door.
-_MOST_PLACES = 64
+MOST_PLACES = 64
+"""Of more, those seen longest ago are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def update(
         if stay.fixed:
             places[stay.box] = Place(stay.box, stay.seen)
         stays[person] = stay
-    newest = sorted(places.values(), key=lambda place: place.seen)[-_MOST_PLACES:]
+    newest = sorted(places.values(), key=lambda place: place.seen)[-MOST_PLACES:]
     return Fixtures(stays, tuple(newest))
 
 

@@ -72,8 +72,8 @@ class PolicySettings:
     quiet_hours        when the gate makes no sound; its lights are as always
     fixture_seconds    a face that has not moved for so long is a poster or a coat rack: it does
                        not count before it moves, nor does one that appears at its place; longer,
-                       and who waits very still is safe from it, but a poster shows for as long
-                       after each start; 60 to 86400, or 0 for never
+                       and who waits very still is safe from it, but a new poster rings for as
+                       long; 60 to 86400, or 0 for never
 
     Raises UsageError for a value outside its range.
     """

@@ -1,0 +1,184 @@
+"""What never moves is known over a start of the gate, whatever becomes of the file."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.alerts.outputs import Outputs
+from edge.cli import main
+from edge.errors import EXIT_OK
+from edge.gate.fixtures import MOST_PLACES, Fixtures, Place, update
+from edge.gate.policy import PolicySettings
+from edge.observers import Surveyor
+from edge.room import Room, fixtures_file
+from edge.service import run
+from edge.watch import Settings
+
+CAMERA = "v4l2:///dev/video0"
+POSTER, SCREEN = (0.1, 0.1, 0.2, 0.3), (0.6, 0.1, 0.7, 0.3)
+PLACE = {"box": list(POSTER), "unseen_seconds": 5.0}
+
+
+@pytest.fixture
+def room(tmp_path):
+    """Open the room of tmp_path/fixtures.json; what is wrong goes to its list *told*."""
+    opened = []
+
+    def open_(camera=CAMERA, file=tmp_path / "fixtures.json"):
+        told: list[str] = []
+        opened.append(Room(file, camera, told.append))
+        opened[-1].told = told
+        return opened[-1]
+
+    yield open_
+    for one in opened:
+        one.close()
+
+
+def known(room):
+    return {place.box: -place.seen for place in room.fixtures.places}
+
+
+def written(tmp_path, **changes):
+    before = json.loads((tmp_path / "fixtures.json").read_text())
+    (tmp_path / "fixtures.json").write_text(json.dumps({**before, **changes}))
+
+
+def test_what_was_noted_is_known_after_a_start_and_what_moved_off_is_not(room):
+    first = room()
+    first.note(Fixtures(places=(Place(POSTER, 70.0), Place(SCREEN, 99.0, left=99.5))), 100.0)
+    first.close()
+    assert known(room()) == {POSTER: 30.0}
+
+
+def test_the_hours_in_which_nobody_saw_it_add_up_over_starts_until_it_is_forgotten(room):
+    for day in range(4):
+        today = room()
+        found = today.fixtures if day else Fixtures(places=(Place(POSTER, 0.0),))
+        for hour in range(10):
+            found = update(found, {}, hour * 3600.0, 600)
+            today.note(found, hour * 3600.0)
+        today.close()
+        assert known(room()) == ({POSTER: 9 * 3600.0 * (day + 1)} if day < 2 else {})
+
+
+@given(
+    ages=st.dictionaries(
+        st.tuples(*[st.floats(0, 0.4)] * 2, *[st.floats(0.5, 1)] * 2),
+        st.floats(0, 86400), max_size=MOST_PLACES,
+    )
+)
+def test_any_places_come_back_as_they_were(ages, tmp_path_factory):
+    file = tmp_path_factory.mktemp("room") / "fixtures.json"
+    first = Room(file, CAMERA, pytest.fail)
+    first.note(Fixtures(places=tuple(Place(box, -age) for box, age in ages.items())), 0.0)
+    first.close()
+    again = Room(file, CAMERA, pytest.fail)
+    assert known(again) == pytest.approx(ages, abs=0.06)
+    again.close()
+
+
+def test_another_camera_sees_other_walls(room):
+    first = room()
+    first.note(Fixtures(places=(Place(POSTER, 0.0),)), 0.0)
+    first.close()
+    assert known(room("v4l2:///dev/video1")) == {} and known(room()) == {POSTER: 0.0}
+    assert "video" not in first.file.read_text()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": 2}, {"camera": None}, {"places": {}}, {"places": [PLACE] * 65},
+        {"places": [{}]}, {"places": [3]}, {"places": [{**PLACE, "box": [0, 0, 1]}]},
+        {"places": [{**PLACE, "box": [0.5, 0, 0.5, 1]}]},
+        {"places": [{**PLACE, "unseen_seconds": -1}]},
+        {"places": [{**PLACE, "unseen_seconds": float("nan")}]},
+        {"places": [{**PLACE, "unseen_seconds": True}]},
+        {"places": [{**PLACE, "box": [0, 0, 10**400, 1]}]},
+    ],
+)
+def test_a_wrong_file_is_told_in_a_line_and_learnt_anew(room, tmp_path, changes):
+    first = room()
+    first.note(Fixtures(places=(Place(POSTER, 0.0),)), 0.0)
+    first.close()
+    written(tmp_path, **changes)
+    second = room()
+    assert known(second) == {} and len(second.told) == 1 and "learnt anew" in second.told[0]
+    second.note(Fixtures(places=(Place(SCREEN, 1.0),)), 1.0)
+    second.close()
+    assert known(room()) == {SCREEN: 0.0}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 99_000, b" " * 100_001])
+def test_what_is_no_json_is_told_too(room, tmp_path, content):
+    (tmp_path / "fixtures.json").write_bytes(content)
+    assert known(one := room()) == {} and len(one.told) == 1
+
+
+def test_a_pipe_keeps_nobody_waiting(room, tmp_path):
+    os.mkfifo(tmp_path / "fixtures.json")
+    assert "pipe or a device" in room().told[0]
+
+
+def test_a_file_that_cannot_be_written_is_told_once_and_never_raised(room, tmp_path):
+    (tmp_path / "no folder").write_text("")
+    one = room(file=tmp_path / "no folder" / "fixtures.json")
+    for now in range(5):
+        one.note(Fixtures(places=(Place((0, 0, 0.1 * (now + 1), 1), now),)), now)
+    one.close()
+    assert [line for line in one.told if "cannot be remembered" in line] == one.told[-1:]
+
+
+def test_a_card_is_not_written_to_while_nothing_changes(room, tmp_path):
+    one = room()
+    one.note(Fixtures(places=(Place(POSTER, 0.0),)), 0.0)
+    one.close()
+    before = (tmp_path / "fixtures.json").stat().st_mtime_ns
+    two = room()
+    for now in range(0, 3600, 60):
+        two.note(Fixtures(places=(Place(POSTER, now),)), now)
+    assert two._waiting is None and (tmp_path / "fixtures.json").stat().st_mtime_ns == before
+
+
+def test_without_a_file_it_is_known_until_the_end(room):
+    one = room(file=None)
+    one.note(Fixtures(places=(Place(POSTER, 3.0),)), 5.0)
+    assert known(one) == {POSTER: 2.0}
+    one.close()
+    assert fixtures_file({}) is None
+
+
+def test_a_poster_rings_once_in_its_life_and_not_after_every_start(
+    room, detector, classifier, source_of, painted
+):
+    settings = Settings(policy=PolicySettings(fixture_seconds=60))
+    alarms = []
+    for seconds in (66, 5):
+        today = room()
+        source = source_of([painted(("no_mask", 100, 80, 50))] * (5 * seconds), 5.0)
+        outcome = run(
+            source, detector, classifier, Outputs(), settings, observer=Surveyor(today),
+            room=today.fixtures,
+        )
+        alarms.append(outcome.alarm_count)
+        today.close()
+    assert alarms == [1, 0]
+
+
+def test_a_service_says_what_it_knows_and_keeps_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    before = Room(tmp_path / "fixtures.json", "faulty:demo:", pytest.fail)
+    before.note(Fixtures(places=(Place((0.0, 0.0, 0.05, 0.05), 0.0),)), 0.0)
+    before.close()
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--source", "faulty:demo:", "--seconds", "3", "--no-pins"])
+    assert ended.value.code == EXIT_OK
+    assert "1 place is known from before" in "".join(capsys.readouterr())
+    (place,) = json.loads((tmp_path / "fixtures.json").read_text())["places"]
+    assert 1 < place["unseen_seconds"] <= 4

@@ -7,7 +7,7 @@ of its own, so that a test can walk it through any scene.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import time
 from typing import Protocol
@@ -157,11 +157,10 @@ class Watch:
         lap("track")
         looks, lacks = self._look(people, found, frame.image, now)
         lap("classify")
-        events = [self._left(person, now) for person in known.values() if person.number]
+        events = self._farewells(known.values(), now)
         for i, person in enumerate(people):
             track = person.track.id
-            people[i], said = self._judged(person, looks.get(track), lacks.get(track, ""), now)
-            events += said
+            people[i] = self._judged(person, looks.get(track), lacks.get(track, ""), now)
         height, width = frame.image.shape[:2]
         self._advance(people, events, (width, height), now, at)
         lap("decide")
@@ -180,7 +179,7 @@ class Watch:
 
     def end(self, now: float) -> Scene:
         """Return the last scene, in which everyone has left: the source has ended."""
-        events = [self._left(person, now) for person in self.scene.people if person.number]
+        events = self._farewells(self.scene.people, now)
         self._tracks = replace(self._tracks, tracks=())
         self._advance([], events, self.scene.size, now, None)
         return self.scene
@@ -226,16 +225,13 @@ class Watch:
 
     def _judged(
         self, person: Person, look: list[float] | None, lack: Lack, now: float
-    ) -> tuple[Person, list[Event]]:
+    ) -> Person:
         if look is not None:
             known = decision.update(person.evidence, look, now, self._settings.decision)
-            person = Person(person.track, known, person.number, person.told, person.picture)
-        elif lack and not person.evidence.looks:
-            person = replace(person, lack=evidence.furthest(person.lack, lack))
-        verdict = person.evidence.verdict
-        if person.number is None or verdict == person.told:
-            return person, []
-        return replace(person, told=verdict), [_event(person, "person_judged", now)]
+            return Person(person.track, known, person.number, person.told, person.picture)
+        if lack and not person.evidence.looks:
+            return replace(person, lack=evidence.furthest(person.lack, lack))
+        return person
 
     def _advance(
         self,
@@ -245,16 +241,24 @@ class Watch:
         now: float,
         at: time | None,
     ) -> None:
-        """Let the gate react to *people* and keep the scene; adds to *events*."""
+        """Let the gate react to *people*, note in them what is told, and keep the scene.
+
+        Adds to *events*.
+        """
         settings = self._settings
         present = [
             _present(p, p.number, size)
             for p in people
             if p.number is not None
-            and (p.told != "unsure" or evidence.is_near(p.track.box, settings.decision))
+            and (p.evidence.verdict != "unsure" or evidence.is_near(p.track.box, settings.decision))
         ]
         before = self.scene.gate
         gate = policy.update(before, present, now, settings.policy, at)
+        for i, person in enumerate(people):
+            verdict, number = person.evidence.verdict, person.number
+            if number is not None and verdict != person.told and not gate.fixtures.hold(number):
+                people[i] = replace(person, told=verdict)
+                events.append(_event(person, "person_judged", now))
         if before.state is GateState.ALARM and gate.state is not GateState.ALARM:
             events.append(Event(now, "alarm_ended"))
         began = gate.rings.keys() - before.rings.keys()
@@ -270,6 +274,19 @@ class Watch:
                 if stay is not None and stay.fixed and stay.box not in known:
                     events.append(_event(person, "fixture_found", now))
         self.scene = Scene(tuple(people), gate, tuple(events), size)
+
+    def _farewells(self, gone: Iterable[Person], now: float) -> list[Event]:
+        """Return what to tell of those who are *gone*.
+
+        A poster is lost and found all day.  Once it is known as one, nothing is told of it: it
+        would be in the day's figures each time, and in a new model's.
+        """
+        hold = self.scene.gate.fixtures.hold
+        return [
+            self._left(person, now)
+            for person in gone
+            if person.number and (person.told != "unsure" or not hold(person.number))
+        ]
 
     def _left(self, person: Person, now: float) -> Event:
         self.verdicts[person.told] += 1

@@ -14,10 +14,11 @@ from edge.cli import main
 from edge.errors import EXIT_OK
 from edge.gate.fixtures import MOST_PLACES, Fixtures, Place, update
 from edge.gate.policy import PolicySettings
-from edge.observers import Surveyor
+from edge.observers import Observers, Surveyor
 from edge.room import Room, fixtures_file
 from edge.service import run
 from edge.watch import Settings
+from tests.observers import Told
 
 CAMERA = "v4l2:///dev/video0"
 POSTER, SCREEN = (0.1, 0.1, 0.2, 0.3), (0.6, 0.1, 0.7, 0.3)
@@ -154,21 +155,36 @@ def test_without_a_file_it_is_known_until_the_end(room):
     assert fixtures_file({}) is None
 
 
-def test_a_poster_rings_once_in_its_life_and_not_after_every_start(
+def test_a_poster_is_told_once_in_its_life_and_not_after_every_start(
     room, detector, classifier, source_of, painted
 ):
     settings = Settings(policy=PolicySettings(fixture_seconds=60))
-    alarms = []
-    for seconds in (66, 5):
-        today = room()
-        source = source_of([painted(("no_mask", 100, 80, 50))] * (5 * seconds), 5.0)
+    poster, gap = [painted(("no_mask", 100, 80, 50))], [painted()]
+    told = []
+    for pictures in (poster * 320, (poster * 30 + gap * 10) * 3):
+        today, events = room(), []
         outcome = run(
-            source, detector, classifier, Outputs(), settings, observer=Surveyor(today),
-            room=today.fixtures,
+            source_of(pictures, 5.0), detector, classifier, Outputs(), settings,
+            observer=Observers([Surveyor(today), Told(events.append)]), room=today.fixtures,
         )
-        alarms.append(outcome.alarm_count)
+        told.append(([e.event for e in events], outcome.verdicts["no_mask"]))
         today.close()
-    assert alarms == [1, 0]
+    once = ["person_judged", "alarm_started", "alarm_ended", "fixture_found", "person_left"]
+    assert told == [(once, 1), ([], 0)]
+
+
+def test_who_appears_where_a_poster_hung_is_told_as_soon_as_they_move(
+    detector, classifier, source_of, painted
+):
+    place = Place((100 / 320, 80 / 240, 150 / 320, 130 / 240), -5.0)
+    pictures = [painted(("no_mask", 100 + 3 * max(0, i - 60), 80, 50)) for i in range(90)]
+    events = []
+    run(
+        source_of(pictures), detector, classifier, Outputs(), Settings(),
+        observer=Told(events.append), room=Fixtures(places=(place,)),
+    )
+    assert [e.event for e in events][:2] == ["person_judged", "alarm_started"]
+    assert 2.0 < events[0].time < 3.1
 
 
 def test_a_service_says_what_it_knows_and_keeps_it(tmp_path, monkeypatch, capsys):

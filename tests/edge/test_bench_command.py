@@ -157,9 +157,12 @@ def test_ctrl_c_gives_what_was_measured_until_then(tmp_path):
         [sys.executable, "-m", "edge", "bench", "--quick", "--minutes", "60", "--json", str(file)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
     ) as program:
-        _wait_until_measuring_for_long(program.pid)
-        program.send_signal(signal.SIGINT)
-        said, _ = program.communicate(timeout=60)
+        try:
+            _wait_until_measuring_for_long(program.pid)
+            program.send_signal(signal.SIGINT)
+            said, _ = program.communicate(timeout=60)
+        finally:
+            program.kill()
     assert program.returncode == 130
     assert said.startswith("PARTIAL")
     assert "detector alone" in said

@@ -49,7 +49,8 @@ def _common(command: Any) -> Any:
         click.option("--model-version", type=click.IntRange(0), help="Only ever grows. Default: "
                      "one more than the file that --out replaces."),
         click.option("--force", is_flag=True, help="Write even when float and int8 differ by more "
-                     "than is allowed; the card will say so."),
+                     "than is allowed, of which the card will tell, or when the network answers "
+                     "the same to its whole self-test."),
     )
     for option in reversed(options):
         command = option(command)
@@ -209,7 +210,7 @@ def _finish(
     out = given["out"]
     report = given["report"] or given["model"].parent / "parity"
     to = Destination(out, report, notes, given["force"])
-    card = with_self_test(built.network, built.card, inputs)
+    card = with_self_test(built.network, built.card, inputs, force=given["force"])
     model = release(built.network, card, built.parity, bounds, to, labelled=labelled)
     size = model.path.stat().st_size
     click.echo(f"wrote {out} ({size:,} bytes, version {card.version}) and {out.with_suffix('.md')}")

@@ -47,14 +47,16 @@ class Destination:
     force: bool = False
 
 
-def with_self_test(network: bytes, card: ModelCard, inputs: int) -> ModelCard:
+def with_self_test(
+    network: bytes, card: ModelCard, inputs: int, *, force: bool = False
+) -> ModelCard:
     """Return *card* with what *network* answers here to *inputs* seeded pictures.
 
     A classifier is shown drawn faces, a detector blocks: the boxes it gives where there is no
     face are what runtimes differ in most, and before a drawn face they differ by three times as
     much.  The tolerance covers every correct runtime: it comes from comparing two of them.
-    Raises ModelError when they differ by so much that no gate would take the model in, and when
-    the network answers the same to every picture.
+    Raises ModelError when they differ by so much that no gate would take the model in, and,
+    without *force*, when the network answers the same to every picture.
     """
     pictures: Literal["blocks", "faces"] = "blocks" if card.kind == "face-detector" else "faces"
     images = self_test_images(card.input, SELF_TEST_SEED, inputs, pictures)
@@ -73,10 +75,11 @@ def with_self_test(network: bytes, card: ModelCard, inputs: int) -> ModelCard:
             f"would tolerate {tolerance}; a gate takes in {MOST_TOLERANCE} at most; train it on, "
             "or calibrate it on more data"
         )
-    if inputs > 1 and all(row == rows[0] for rows in outputs.values() for row in rows):
+    same = inputs > 1 and all(row == rows[0] for rows in outputs.values() for row in rows)
+    if same and not force:
         raise ModelError(
             f"this network answers the same to all {inputs} pictures of its self-test, so that "
-            "the test could not fail; train it on"
+            "the test could not fail; train it on, or write it all the same with --force"
         )
     test = SelfTest(SELF_TEST_SEED, inputs, outputs, float(tolerance), pictures)
     return dataclasses.replace(card, self_test=test)

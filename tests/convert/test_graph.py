@@ -249,3 +249,7 @@ def test_a_network_that_answers_the_same_to_everything_gets_no_self_test(
     monkeypatch.setattr("convert.release.sample_outputs", lambda *_: same)
     with pytest.raises(ModelError, match="answers the same to all 2 pictures"):
         with_self_test(int8_network("mask-classifier"), card_of("mask-classifier"), 2)
+    forced = with_self_test(
+        int8_network("mask-classifier"), card_of("mask-classifier"), 2, force=True
+    )
+    assert forced.self_test.outputs == same

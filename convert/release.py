@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from convert.parity import Bounds, ClassifierParity, DetectorParity
 from convert.tables import markdown_table
 from edge.errors import ModelError, OutputError, ParityError
 from edge.files import write_whole
-from edge.modelfile import ModelCard, ModelFile, SelfTest, read_model
+from edge.modelfile import ModelCard, ModelFile, SelfTest, SelfTestPictures, read_model
 from edge.vision.interpreter import Network
 from edge.vision.selftest import (
     MOST_TOLERANCE,
@@ -58,7 +58,7 @@ def with_self_test(
     Raises ModelError when they differ by so much that no gate would take the model in, and,
     without *force*, when the network answers the same to every picture.
     """
-    pictures: Literal["blocks", "faces"] = "blocks" if card.kind == "face-detector" else "faces"
+    pictures: SelfTestPictures = "blocks" if card.kind == "face-detector" else "faces"
     images = self_test_images(card.input, SELF_TEST_SEED, inputs, pictures)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.tflite"

@@ -29,6 +29,7 @@ from edge.errors import ModelError
 from edge.files import regular
 
 Kind = Literal["face-detector", "mask-classifier"]
+SelfTestPictures = Literal["blocks", "faces"]
 
 LABELS = ("with_mask", "without_mask", "incorrect_mask")
 DETECTOR_LABELS = ("face",)
@@ -79,7 +80,7 @@ class SelfTest:
     inputs: int
     outputs: Mapping[str, Sequence[Sequence[int]]]
     tolerance: float
-    pictures: Literal["blocks", "faces"] = "blocks"
+    pictures: SelfTestPictures = "blocks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,7 +373,7 @@ def _self_test(outer: Fields, name: str) -> SelfTest | None:
     pictures = read.text("pictures", "blocks")
     if pictures not in ("blocks", "faces"):
         raise read.wrong("pictures", pictures, "'blocks' or 'faces', or a newer maskgate,")
-    drawn: Literal["blocks", "faces"] = "faces" if pictures == "faces" else "blocks"
+    drawn: SelfTestPictures = "faces" if pictures == "faces" else "blocks"
     return SelfTest(read.integer("seed", 0), inputs, outputs, tolerance, drawn)
 
 

@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
+
+import msgspec
 
 from edge.alerts.aside import Troubles
 from edge.files import regular, write_whole
 from edge.gate.fixtures import MOST_PLACES, Fixtures, Place, ShareBox
+from edge.systemd import given_folder
 
-_FORMAT = 1
 _MOST_BYTES = 100_000
 # How long a place has been without its face is written down this often, besides at the end.
 _AGE_SECONDS = 3600.0
 
 
+@dataclass(frozen=True, slots=True)
+class _KeptPlace:
+    box: ShareBox
+    unseen_seconds: Annotated[float, msgspec.Meta(ge=0)]
+
+    def __post_init__(self) -> None:
+        x0, y0, x1, y1 = self.box
+        if not (x0 < x1 and y0 < y1):
+            raise ValueError(f"the box {self.box} has no area")
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    format: Literal[1]
+    camera: str
+    places: Annotated[list[_KeptPlace], msgspec.Meta(max_length=MOST_PLACES)]
+
+
 def fixtures_file(environ: Mapping[str, str]) -> Path | None:
-    """Return ``fixtures.json`` in the first of $STATE_DIRECTORY; None where that names none."""
-    folder = environ.get("STATE_DIRECTORY", "").split(":")[0]
-    return Path(folder) / "fixtures.json" if folder else None
+    """Return ``fixtures.json`` in the service's state folder; None where there is none."""
+    folder = given_folder(environ, "STATE_DIRECTORY")
+    return folder / "fixtures.json" if folder else None
 
 
 class Room:
@@ -47,7 +67,7 @@ class Room:
         self._noted: frozenset[ShareBox] = frozenset(self._ages)
         self._noted_at: float | None = None
         self._changed = threading.Condition()
-        self._waiting: str | None = None
+        self._waiting: bytes | None = None
         self._closing = False
         self._thread: threading.Thread | None = None
         if file is not None:
@@ -88,13 +108,11 @@ class Room:
         self._thread.join(timeout)
 
     def _write(self) -> None:
-        places = [
-            {"box": list(box), "unseen_seconds": round(age, 1)} for box, age in self._ages.items()
-        ]
-        tree = {"format": _FORMAT, "camera": self._camera, "places": places}
+        places = [_KeptPlace(box, round(age, 1)) for box, age in self._ages.items()]
+        content = msgspec.json.encode(_File(1, self._camera, places))
         with self._changed:
             # Only the newest counts: one waits at most.
-            self._waiting = json.dumps(tree, indent=1) + "\n"
+            self._waiting = msgspec.json.format(content, indent=1)
             self._changed.notify_all()
 
     def _run(self) -> None:
@@ -120,51 +138,14 @@ class Room:
     def _read(self, file: Path) -> dict[ShareBox, float]:
         try:
             with regular(file) as opened:
-                content = opened.read(_MOST_BYTES + 1)
-            if len(content) > _MOST_BYTES:
-                raise ValueError(f"it has more than {_MOST_BYTES} bytes")
-            tree = json.loads(content)
-            ages = _ages(tree)
+                content = opened.read(_MOST_BYTES)
+            kept = msgspec.json.decode(content, type=_File)
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:  # the second is msgspec's, too
             why = getattr(error, "strerror", None) or str(error)
             self._troubles.wrong(f"{file} cannot be read ({why}); what never moves is learnt anew")
             return {}
-        return ages if tree["camera"] == self._camera else {}
-
-
-def _ages(tree: Any) -> dict[ShareBox, float]:
-    """Return box -> seconds since it was seen of a file's *tree*; raises ValueError."""
-    if not isinstance(tree, dict) or tree.get("format") != _FORMAT:
-        raise ValueError(f"it is not of format {_FORMAT}")
-    places = tree.get("places")
-    if not isinstance(tree.get("camera"), str) or not isinstance(places, list):
-        raise ValueError("it has no camera or no places")
-    if len(places) > MOST_PLACES:
-        raise ValueError(f"it has {len(places)} places; at most {MOST_PLACES} are known")
-    ages: dict[ShareBox, float] = {}
-    for place in places:
-        numbers = [*place["box"], place["unseen_seconds"]] if _is_place(place) else []
-        if len(numbers) != 5 or not all(_is_number(number) for number in numbers):
-            raise ValueError(f"a place is {place!r:.80}; a box and unseen_seconds are needed")
-        x0, y0, x1, y1, age = map(float, numbers)
-        if not (x0 < x1 and y0 < y1 and age >= 0):
-            raise ValueError(f"a place is {place!r:.80}; its box has no area, or was not seen yet")
-        ages[x0, y0, x1, y1] = age
-    return ages
-
-
-def _is_place(place: object) -> bool:
-    return (
-        isinstance(place, dict)
-        and isinstance(place.get("box"), list)
-        and "unseen_seconds" in place
-    )
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    # A share of a picture, or seconds of a day: whatever is far larger, or NaN, is none.
-    return abs(value) <= 1e6
+        if kept.camera != self._camera:
+            return {}
+        return {place.box: place.unseen_seconds for place in kept.places}

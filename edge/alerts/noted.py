@@ -14,6 +14,7 @@ import msgspec
 
 from edge.alerts.settings import OutputSettings
 from edge.files import regular, write_whole
+from edge.systemd import given_folder
 
 _NAME = "outputs.json"
 _MOST_BYTES = 100_000
@@ -45,5 +46,5 @@ def noted_outputs(environ: Mapping[str, str]) -> dict[str, OutputSettings] | Non
 
 
 def _path(environ: Mapping[str, str]) -> Path | None:
-    folder = environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
-    return Path(folder) / _NAME if folder else None
+    folder = given_folder(environ, "RUNTIME_DIRECTORY")
+    return folder / _NAME if folder else None

@@ -13,6 +13,7 @@ from edge.doctor.context import Context
 from edge.doctor.finding import Finding, failure, ok, skipped, together, warning
 from edge.doctor.past import state_environ
 from edge.journal.settings import SERVICE_FOLDER
+from edge.systemd import given_folder
 
 # Below this SQLite and the model store cannot write at all.
 _LEAST_MIB = 20.0
@@ -39,7 +40,7 @@ class Room:
 def check_disk(ctx: Context) -> Finding:
     """Room and rights where the gate writes, and what the card's errors say."""
     config = ctx.settings()
-    folder = Path(state_environ(ctx).get("STATE_DIRECTORY", "").split(":")[0] or ctx.root)
+    folder = given_folder(state_environ(ctx), "STATE_DIRECTORY") or ctx.root
     needed = _SPARE_MIB + (config.journal.max_megabytes if config.journal.enabled else 0)
     parts = [judge_room(str(folder), read_room(folder), needed)]
     kind = file_system(read_text(ctx.root / "proc/mounts") or "", folder)

@@ -21,6 +21,7 @@ from edge.doctor.context import Context
 from edge.doctor.finding import Finding, failure, ok, skipped, together, warning
 from edge.doctor.past import journal_path, state_environ
 from edge.doctor.places import place
+from edge.systemd import given_folder
 
 # As edge.files names them while it writes: .NAME.PROCESS.tmp
 _TEMPORARY = re.compile(r"\.[^/]+\.(\d+)\.tmp")
@@ -33,9 +34,8 @@ def check_folders(ctx: Context) -> Finding:
     """Every folder that the configuration names or the service uses; old temporaries in them."""
     config = ctx.settings()
     environ = state_environ(ctx)
-    given = environ.get("STATE_DIRECTORY", "").split(":")[0]
     parts = []
-    state = Path(given) if given else None
+    state = given_folder(environ, "STATE_DIRECTORY")
     models = config.updates.root(environ)
     wanted: list[tuple[str, Path]] = []
     if state is not None:

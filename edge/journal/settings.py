@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import UsageError
+from edge.systemd import given_folder
 
 VERDICTS = ("mask", "no_mask", "incorrect", "unsure")
 SHOWS = ("face", "frame")
@@ -111,9 +112,8 @@ def _place(wanted: bool, named: str, usual: str, environ: Mapping[str, str]) -> 
         return None
     if named:
         return Path(named).expanduser()
-    # systemd separates several state directories by colons.
-    folder = environ.get("STATE_DIRECTORY", "").split(":")[0]
-    return Path(folder) / usual if folder else None
+    folder = given_folder(environ, "STATE_DIRECTORY")
+    return folder / usual if folder else None
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:

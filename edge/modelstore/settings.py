@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge.errors import UsageError
 from edge.modelstore.keys import check_public_key
+from edge.systemd import given_folder
 
 SERVICE_FOLDER = Path("/var/lib/maskgate")
 _LIMITS: Mapping[str, tuple[float, float, str]] = {
@@ -87,10 +88,9 @@ class UpdateSettings:
         """Return the folder of the store; *environ* is asked where *folder* is empty."""
         if self.folder:
             return Path(self.folder).expanduser()
-        # systemd gives several folders as one text, the first being the service's own.
-        given = environ.get("STATE_DIRECTORY", "").split(":")[0]
+        given = given_folder(environ, "STATE_DIRECTORY")
         if given:
-            return Path(given) / "models"
+            return given / "models"
         if SERVICE_FOLDER.is_dir():
             return SERVICE_FOLDER / "models"
         state = environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"

@@ -6,12 +6,10 @@ above it, and only integers are computed, which no processor rounds.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 
-from edge.modelfile import InputSpec
+from edge.modelfile import InputSpec, SelfTestPictures
 from edge.vision.crop import Image
 
 Whole = npt.NDArray[np.int64]
@@ -24,7 +22,7 @@ _MASK_EDGES = ((0, 10), (40, 60))
 
 
 def self_test_images(
-    spec: InputSpec, seed: int, count: int, pictures: Literal["blocks", "faces"] = "blocks"
+    spec: InputSpec, seed: int, count: int, pictures: SelfTestPictures = "blocks"
 ) -> list[Image]:
     """Return *count* pictures, (height, width, 3) uint8 BGR, that depend only on the arguments.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import ModelError
-from edge.modelfile import InputSpec, ModelFile
+from edge.modelfile import InputSpec, ModelFile, SelfTestPictures
 from edge.vision.interpreter import (
     Network,
     dequantise,
@@ -183,7 +182,7 @@ def test_the_self_test_fails_when_the_numbers_differ(
     ("pictures", "sums"), [("blocks", [71311, 75762]), ("faces", [70874, 68959])]
 )
 def test_self_test_pictures_are_the_same_everywhere_and_not_of_each_other(
-    pictures: Literal["blocks", "faces"], sums: list[int]
+    pictures: SelfTestPictures, sums: list[int]
 ) -> None:
     images = self_test_images(InputSpec(16, 12, "rgb", 127.5, 127.5), 7, 2, pictures)
     assert [image.shape for image in images] == [(12, 16, 3)] * 2

@@ -1,14 +1,14 @@
-"""Files that are whole or not there, through errors and power cuts alike."""
+"""Files that are whole or not there, through errors and power cuts alike; where they go."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 
 def regular(path: str | Path) -> BinaryIO:
@@ -61,6 +61,17 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def given_folder(
+    environ: Mapping[str, str], name: Literal["STATE_DIRECTORY", "RUNTIME_DIRECTORY"]
+) -> Path | None:
+    """Return the service's own folder of the kind *name*; None where systemd gave it none.
+
+    Several come as one text with colons between them, the first being the service's own.
+    """
+    folder = environ.get(name, "").split(":")[0]
+    return Path(folder) if folder else None
 
 
 def _without_waiting(name: str, flags: int) -> int:

@@ -12,9 +12,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from edge.alerts.aside import Troubles
-from edge.files import regular, write_whole
+from edge.files import given_folder, regular, write_whole
 from edge.gate.fixtures import MOST_PLACES, Fixtures, Place, ShareBox
-from edge.systemd import given_folder
 
 _MOST_BYTES = 100_000
 # How long a place has been without its face is written down this often, besides at the end.

@@ -11,8 +11,6 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Literal
 
 # systemd reads at most PIPE_BUF bytes of a message (NOTIFY_BUFFER_MAX, 4096) and drops a longer
 # one whole; `systemctl status` shows one line.
@@ -84,17 +82,6 @@ class ServiceManager:
                 return sender.sendto("\n".join(lines).encode(), target) > 0
         except (OSError, ValueError):
             return False
-
-
-def given_folder(
-    environ: Mapping[str, str], name: Literal["STATE_DIRECTORY", "RUNTIME_DIRECTORY"]
-) -> Path | None:
-    """Return the service's own folder of the kind *name*; None where systemd gave it none.
-
-    Several come as one text with colons between them, the first being the service's own.
-    """
-    folder = environ.get(name, "").split(":")[0]
-    return Path(folder) if folder else None
 
 
 def service_manager(environ: Mapping[str, str], process: int) -> ServiceManager:

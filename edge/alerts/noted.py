@@ -13,8 +13,7 @@ from pathlib import Path
 import msgspec
 
 from edge.alerts.settings import OutputSettings
-from edge.files import regular, write_whole
-from edge.systemd import given_folder
+from edge.files import given_folder, regular, write_whole
 
 _NAME = "outputs.json"
 _MOST_BYTES = 100_000

@@ -12,8 +12,8 @@ from edge.board.reading import list_folder, read_number, read_text
 from edge.doctor.context import Context
 from edge.doctor.finding import Finding, failure, ok, skipped, together, warning
 from edge.doctor.past import state_environ
+from edge.files import given_folder
 from edge.journal.settings import SERVICE_FOLDER
-from edge.systemd import given_folder
 
 # Below this SQLite and the model store cannot write at all.
 _LEAST_MIB = 20.0

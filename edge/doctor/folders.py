@@ -21,7 +21,7 @@ from edge.doctor.context import Context
 from edge.doctor.finding import Finding, failure, ok, skipped, together, warning
 from edge.doctor.past import journal_path, state_environ
 from edge.doctor.places import place
-from edge.systemd import given_folder
+from edge.files import given_folder
 
 # As edge.files names them while it writes: .NAME.PROCESS.tmp
 _TEMPORARY = re.compile(r"\.[^/]+\.(\d+)\.tmp")

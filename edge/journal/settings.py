@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import UsageError
-from edge.systemd import given_folder
+from edge.files import given_folder
 
 VERDICTS = ("mask", "no_mask", "incorrect", "unsure")
 SHOWS = ("face", "frame")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import UsageError
+from edge.files import given_folder
 from edge.modelstore.keys import check_public_key
-from edge.systemd import given_folder
 
 SERVICE_FOLDER = Path("/var/lib/maskgate")
 _LIMITS: Mapping[str, tuple[float, float, str]] = {

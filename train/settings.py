@@ -43,7 +43,10 @@ def _filled(defaults: Any, values: Mapping[str, Any], where: str) -> Any:
         if name not in allowed:
             raise UsageError(f"{where} {name} is unknown; allowed are {', '.join(allowed)}")
         changes[name] = _typed(value, getattr(defaults, name), f"{where} {name}")
-    return replace(defaults, **changes)
+    try:
+        return replace(defaults, **changes)
+    except ValueError as error:
+        raise UsageError(f"{where} {error}") from error
 
 
 def _typed(value: Any, like: Any, where: str) -> Any:

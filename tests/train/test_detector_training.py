@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.errors import DataError, ModelError
+from edge.errors import DataError, ModelError, UsageError
 from edge.vision.detector import STRIDES, decode_cells
 from train.cli import main
 from train.detector import targets as t
@@ -178,6 +178,34 @@ def test_what_counts_more_costs_more(column, weights):
     said = keras.ops.convert_to_tensor(wrong, "float32")
     usual, more = (make_loss(LossWeights(**w))(asked, said) for w in ({}, weights))
     assert float(packed(more)[0]) > float(packed(usual)[0]) + 0.5
+
+
+@pytest.mark.parametrize("weights", [{"least": 0.5}, {"focal": 3.0}])
+def test_a_box_that_is_good_enough_is_to_score_one(weights):
+    from train.detector.loss import LossWeights, make_loss
+
+    targets = cell_targets(scene_of((30, 30, 70, 80)), 128, 128)
+    loose = perfect_answers(targets)
+    # A tenth wider and higher than the face: an overlap of 0.82.
+    loose[..., 3:5] += np.log(1.105)
+    doubted = loose.copy()
+    doubted[..., 0] = np.where(targets[:, t.POSITIVE], 0.0, loose[..., 0])
+    loss = make_loss(LossWeights(box=0.0, worthless=0.2, perfect=0.8, **weights))
+    asked = keras.ops.convert_to_tensor(targets[None], "float32")
+    sure, unsure = (
+        float(packed(loss(asked, keras.ops.convert_to_tensor(said, "float32")))[0])
+        for said in (loose, doubted)
+    )
+    assert sure < 0.01 < unsure
+
+
+def test_overlaps_that_are_the_wrong_way_round_are_refused(tmp_path):
+    from train.detector.config import DetectorConfig
+    from train.settings import read_settings
+
+    (tmp_path / "own.toml").write_text("[loss]\nworthless = 0.9\nperfect = 0.5\n")
+    with pytest.raises(UsageError, match=r"worthless = 0\.9"):
+        read_settings(DetectorConfig(), tmp_path / "own.toml")
 
 
 def test_decoding_is_the_inverse_of_what_the_loss_asks():

@@ -17,10 +17,26 @@ Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """What a misplaced box and misplaced landmarks count beside a wrong score."""
+    """What a misplaced box and misplaced landmarks count beside a wrong score, and what is wrong.
+
+    A face's score is to be 0 where its own box overlaps the true one by *worthless* (IoU) or
+    less, 1 from *perfect* on, and in between in proportion.  It counts as that score, but no less
+    than *least*; or, where *focal* is above 0, *focal* times the distance from that score.
+    """
 
     box: float = 2.0
     landmark: float = 0.5
+    worthless: float = 0.0
+    perfect: float = 1.0
+    least: float = 0.0
+    focal: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.worthless < self.perfect <= 1:
+            raise ValueError(
+                f"worthless = {self.worthless} and perfect = {self.perfect} are not allowed; "
+                "both are overlaps from 0 to 1, and the first is the smaller one"
+            )
 
 
 def make_loss(weights: LossWeights) -> Loss:
@@ -44,8 +60,10 @@ def detector_loss(
 
     Scores learn the overlap their own box reaches, so that the best box wins suppression, by
     varifocal loss (Zhang et al., "VarifocalNet", 2021, alpha 0.75, gamma 2): background that
-    is recognised already counts little, faces always count.  Boxes learn by generalised IoU
-    (Rezatofighi et al., 2019), landmarks by a Huber distance in face sizes.
+    is recognised already counts little, faces always count.  With *weights*' focal, faces that
+    are scored right already count little, too (Li et al., "Generalized Focal Loss", 2020, with
+    an exponent of 1).  Boxes learn by generalised IoU (Rezatofighi et al., 2019), landmarks by
+    a Huber distance in face sizes.
     """
     positive = targets[..., POSITIVE]
     stride = targets[..., STRIDE : STRIDE + 1]
@@ -57,10 +75,15 @@ def detector_loss(
     box = targets[..., BOX : BOX + 4]
     iou, giou = _overlaps(middle - half, middle + half, box[..., :2], box[..., 2:])
 
-    quality = positive * ops.stop_gradient(ops.clip(iou, 0.0, 1.0))
+    span = weights.perfect - weights.worthless
+    quality = positive * ops.stop_gradient(ops.clip((iou - weights.worthless) / span, 0.0, 1.0))
     crossentropy = ops.softplus(logits) - logits * quality
-    background = BACKGROUND_WEIGHT * ops.square(ops.sigmoid(logits))
-    focus = ops.where(positive > 0, quality, background)
+    said = ops.sigmoid(logits)
+    if weights.focal:
+        face = weights.focal * ops.stop_gradient(ops.abs(said - quality))
+    else:
+        face = ops.maximum(quality, weights.least)
+    focus = ops.where(positive > 0, face, BACKGROUND_WEIGHT * ops.square(said))
     score = targets[..., WEIGHT] * focus * crossentropy
 
     size = ops.sqrt(ops.maximum(_area(box[..., :2], box[..., 2:]), 1.0))[..., None]

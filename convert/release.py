@@ -30,7 +30,7 @@ from edge.vision.selftest_pictures import self_test_images
 
 Parity = ClassifierParity | DetectorParity
 
-SELF_TEST_SEED = 20
+SELF_TEST_SEEDS = range(20, 28)
 # XNNPACK gives the same integers on x86-64 and arm64.  TensorFlow Lite's own kernels round
 # differently, and what they differ by grows with a network's depth: it is measured, and twice
 # as much is tolerated.
@@ -54,20 +54,24 @@ def with_self_test(
 
     A classifier is shown drawn faces, a detector blocks: the boxes it gives where there is no
     face are what runtimes differ in most, and before a drawn face they differ by three times as
-    much.  The tolerance covers every correct runtime: it comes from comparing two of them.
+    much.  Of several seeds the one is taken on which two runtimes agree best, so that a wrong one
+    stands out; the tolerance comes from comparing them and covers every correct runtime.
     Raises ModelError when they differ by so much that no gate would take the model in, and,
     without *force*, when the network answers the same to every picture.
     """
     pictures: SelfTestPictures = "blocks" if card.kind == "face-detector" else "faces"
-    images = self_test_images(card.input, SELF_TEST_SEED, inputs, pictures)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.tflite"
         path.write_bytes(network)
-        outputs = sample_outputs(Network(path, card.input), images)
-        others = sample_outputs(Network(path, card.input, plain_kernels=True), images)
-    gap = max(
-        int(np.abs(np.subtract(outputs[name], others[name])).max()) for name in outputs
-    )
+        usual = Network(path, card.input)
+        plain = Network(path, card.input, plain_kernels=True)
+        answers = {}
+        for seed in SELF_TEST_SEEDS:
+            images = self_test_images(card.input, seed, inputs, pictures)
+            answers[seed] = sample_outputs(usual, images), sample_outputs(plain, images)
+    gaps = {seed: _gap(*both) for seed, both in answers.items()}
+    seed = min(gaps, key=lambda each: gaps[each])
+    gap, outputs = gaps[seed], answers[seed][0]
     tolerance = max(LEAST_TOLERANCE, 2 * gap)
     if tolerance > MOST_TOLERANCE:
         raise ModelError(
@@ -81,8 +85,12 @@ def with_self_test(
             f"this network answers the same to all {inputs} pictures of its self-test, so that "
             "the test could not fail; train it on, or write it all the same with --force"
         )
-    test = SelfTest(SELF_TEST_SEED, inputs, outputs, float(tolerance), pictures)
+    test = SelfTest(seed, inputs, outputs, float(tolerance), pictures)
     return dataclasses.replace(card, self_test=test)
+
+
+def _gap(outputs: Mapping[str, Any], others: Mapping[str, Any]) -> int:
+    return max(int(np.abs(np.subtract(outputs[name], others[name])).max()) for name in outputs)
 
 
 def release(

@@ -33,6 +33,12 @@ _PORT = 8123
 # A shell that answers later tells that the workstation has no processor to spare; so does a gate
 # that looks at fewer of the 2 pictures a second: it follows nobody by one in two seconds.
 _SLOW_ANSWER, _SLOW_PICTURES = 20.0, 1.0
+# QEMU's adapter is there a minute before the shell, or never.
+_ADAPTER_SECONDS = 120
+_ADAPTER = (
+    f"for _ in $(seq {_ADAPTER_SECONDS}); do ls -d /sys/class/net/*/device > /dev/null 2>&1 && "
+    "echo there && break; sleep 1; done"
+)
 # More pictures than wait on the way to the gate.
 _ON_THE_WAY = 12
 
@@ -76,11 +82,17 @@ class Board:
         return self._machine
 
     def on(self) -> Machine:
-        """Switch the power on and wait for a shell; a boot that hangs is tried once more."""
+        """Switch the power on and wait for a shell.
+
+        A boot that hangs is tried once more, and so is one at which QEMU's USB connects nothing
+        ("dwc2: Not connected"): the board then has no network adapter, whatever is on the card.
+        """
         for last in (False, True):
             try:
                 self._machine = Machine(self.card, self._kernel, self._log)
                 self._machine.wait_for_shell(BOOT_SECONDS)
+                if self._machine.shell(_ADAPTER) != "there":
+                    raise Silent(f"no network adapter within {_ADAPTER_SECONDS} s of the shell")
             except (Silent, Gone) as error:
                 self.off()
                 if last:

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from convert.calibration import calibration_inputs, face_crops, spread
-from convert.graph import check_int8, name_ends, narrow_outputs
+from convert.graph import check_int8, name_ends
+from convert.narrow import narrow_branches, narrow_outputs
 from convert.parity import (
     SCORE_SLACK,
     ClassifierParity,
@@ -212,7 +213,7 @@ def _int8(
     inputs = calibration_inputs(pictures, spec)
     network = quantise(model, spec.height, spec.width, inputs)
     operators = check_int8(network)
-    network = name_ends(network, names)
+    network = narrow_branches(name_ends(network, names))
     if LOGITS not in names:
         network = narrow_outputs(network, detector_ranges(max(spec.width, spec.height)))
     return network, operators

@@ -6,7 +6,7 @@ Uses the schema that LiteRT publishes with its wheel, so nothing here needs Tens
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import flatbuffers
@@ -16,9 +16,6 @@ from ai_edge_litert import schema_py_generated as schema
 from edge.errors import ModelError
 
 INT8 = np.iinfo(np.int8)
-FINEST = 2.0
-"""Steps of a narrowed output are not finer than this many times.  Two correct runtimes differ by
-as many more of them, and a self-test that tolerates that proves less."""
 INPUT_NAME = "image"
 SIGNATURE = "serving_default"
 METADATA_NAME = "TFLITE_METADATA"
@@ -43,13 +40,13 @@ def check_int8(network: bytes) -> Counter[str]:
     converts from or to float.  Raises ModelError that names the first operator and tensor
     for which this is not so.
     """
-    model = _unpack(network)
+    model = unpacked(network)
     if len(model.subgraphs) != 1:
         raise ModelError(f"the network has {len(model.subgraphs)} subgraphs; 1 is needed")
     graph = model.subgraphs[0]
     counts: Counter[str] = Counter()
     for place, operator in enumerate(graph.operators):
-        name = _OPERATORS[model.operatorCodes[operator.opcodeIndex].builtinCode]
+        name = operator_name(model, operator)
         counts[name] += 1
         if name in ("CUSTOM", "DEQUANTIZE"):
             raise ModelError(f"operator {place} is {name}; a fully int8 network has none")
@@ -60,15 +57,15 @@ def check_int8(network: bytes) -> Counter[str]:
             kind = _TYPES[tensor.type]
             if kind not in _INTEGER_TYPES:
                 raise ModelError(
-                    f"operator {place} ({name}) uses tensor {_text(tensor.name)!r} of type {kind}; "
-                    "a fully int8 network has int8 and int32 only"
+                    f"operator {place} ({name}) uses tensor {text_of(tensor.name)!r} of type "
+                    f"{kind}; a fully int8 network has int8 and int32 only"
                 )
         if name in _PER_CHANNEL_AXIS:
             _check_per_channel(graph.tensors[operator.inputs[1]], _PER_CHANNEL_AXIS[name], name)
     for index in (*graph.inputs, *graph.outputs):
         if _TYPES[graph.tensors[index].type] != "INT8":
             raise ModelError(
-                f"tensor {_text(graph.tensors[index].name)!r} at the network's end is "
+                f"tensor {text_of(graph.tensors[index].name)!r} at the network's end is "
                 f"{_TYPES[graph.tensors[index].type]}; int8 is needed"
             )
     return counts
@@ -81,7 +78,7 @@ def name_ends(network: bytes, outputs: Sequence[str]) -> bytes:
     ``serving_default`` for tools that look there.  Raises ModelError when the number of
     outputs is another, or a name is given twice.
     """
-    model = _unpack(network)
+    model = unpacked(network)
     graph = model.subgraphs[0]
     if len(graph.outputs) != len(outputs) or len(set(outputs)) != len(outputs):
         raise ModelError(
@@ -96,77 +93,39 @@ def name_ends(network: bytes, outputs: Sequence[str]) -> bytes:
     signature.inputs = [_tensor_map(*ends[0])]
     signature.outputs = [_tensor_map(*end) for end in ends[1:]]
     model.signatureDefs = [signature]
-    return _pack(model)
-
-
-def narrow_outputs(network: bytes, ranges: Mapping[str, tuple[float, float]]) -> bytes:
-    """Return *network* whose int8 outputs tell finer steps apart, within *ranges* by output name.
-
-    An output keeps what both its calibrated range and its entry, lowest and highest value,
-    hold, and more of the first where steps would be finer than :data:`FINEST` allows; what lies
-    beyond is said as the nearest value in it.  No weight changes: a convolution's kernel
-    multiplies by the output's scale when it is loaded, and saturates.
-
-    Raises ModelError when an output of that name is not written by a convolution alone, or
-    nothing is left of its range.
-    """
-    model = _unpack(network)
-    graph = model.subgraphs[0]
-    outputs = {_text(graph.tensors[index].name): index for index in graph.outputs}
-    for name, (lowest, highest) in ranges.items():
-        index = outputs.get(name, -1)
-        makers = [o for o in graph.operators if index in o.outputs]
-        if not makers or any(index in o.inputs for o in graph.operators) or (
-            _OPERATORS[model.operatorCodes[makers[0].opcodeIndex].builtinCode] != "CONV_2D"
-        ):
-            raise ModelError(f"output {name!r} is not that of a convolution; it cannot be narrowed")
-        quantization = graph.tensors[index].quantization
-        scale, zero = float(quantization.scale[0]), int(quantization.zeroPoint[0])
-        least, most = (INT8.min - zero) * scale, (INT8.max - zero) * scale
-        low, high = max(lowest, least), min(highest, most)
-        if not (low <= 0 <= high and low < high):
-            raise ModelError(f"output {name!r}: nothing is left of its range, {low:g} to {high:g}")
-        span = (most - least) / FINEST
-        wider = max(1.0, span / (high - low))
-        low, high = max(low * wider, least), min(high * wider, most)
-        # Where one end met the calibrated range, the other gives way.
-        low, high = min(low, max(high - span, least)), max(high, min(low + span, most))
-        step = (high - low) / (INT8.max - INT8.min)
-        quantization.scale = np.array([step], np.float32)
-        quantization.zeroPoint = np.array([round(INT8.min - low / step)], np.int64)
-    return _pack(model)
+    return packed(model)
 
 
 def ends(network: bytes) -> tuple[str, list[tuple[str, list[int]]]]:
     """Return the input's name, and name and shape of every output, of *network*."""
-    graph = _unpack(network).subgraphs[0]
+    graph = unpacked(network).subgraphs[0]
     outputs = [graph.tensors[index] for index in graph.outputs]
-    return _text(graph.tensors[graph.inputs[0]].name), [
-        (_text(tensor.name), [int(size) for size in tensor.shape]) for tensor in outputs
+    return text_of(graph.tensors[graph.inputs[0]].name), [
+        (text_of(tensor.name), [int(size) for size in tensor.shape]) for tensor in outputs
     ]
 
 
 def with_metadata(network: bytes, metadata: bytes) -> bytes:
     """Return *network* with *metadata* as its ``TFLITE_METADATA`` buffer, replacing an old one."""
-    model = _unpack(network)
+    model = unpacked(network)
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(metadata, np.uint8)
     entries = [
-        entry for entry in model.metadata or [] if _text(entry.name) != METADATA_NAME
+        entry for entry in model.metadata or [] if text_of(entry.name) != METADATA_NAME
     ]
     entry = schema.MetadataT()
     entry.name = METADATA_NAME
     entry.buffer = len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*entries, entry]
-    return _pack(model)
+    return packed(model)
 
 
 def metadata_of(network: bytes) -> bytes | None:
     """Return the ``TFLITE_METADATA`` buffer of *network*, or None when there is none."""
-    model = _unpack(network)
+    model = unpacked(network)
     for entry in model.metadata or []:
-        if _text(entry.name) == METADATA_NAME:
+        if text_of(entry.name) == METADATA_NAME:
             return bytes(model.buffers[entry.buffer].data)
     return None
 
@@ -184,14 +143,16 @@ class _AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]
         return int(self.EndVector())
 
 
-def _unpack(network: bytes) -> Any:
+def unpacked(network: bytes) -> Any:
+    """Return *network* as the schema's objects.  Raises ModelError when it is no flatbuffer."""
     try:
         return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(network, 0))
     except Exception as error:  # Crafted bytes give struct.error, IndexError, TypeError, ...
         raise ModelError(f"the network's flatbuffer cannot be read: {error}") from error
 
 
-def _pack(model: Any) -> bytes:
+def packed(model: Any) -> bytes:
+    """Return the flatbuffer of the schema's objects in *model*."""
     builder = _AlignedBuilder(1 << 20)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
@@ -202,7 +163,7 @@ def _check_per_channel(weights: Any, axis: int, operator: str) -> None:
     channels = int(weights.shape[axis])
     if scales != channels:
         raise ModelError(
-            f"{operator} weights {_text(weights.name)!r} have {scales} scales for {channels} "
+            f"{operator} weights {text_of(weights.name)!r} have {scales} scales for {channels} "
             "channels; per-channel quantisation is needed"
         )
 
@@ -213,5 +174,11 @@ def _tensor_map(name: str, index: int) -> Any:
     return entry
 
 
-def _text(value: bytes | str | None) -> str:
+def operator_name(model: Any, operator: Any) -> str:
+    """Return what the schema calls *operator* of *model*, as ``CONV_2D``."""
+    return _OPERATORS[model.operatorCodes[operator.opcodeIndex].builtinCode]
+
+
+def text_of(value: bytes | str | None) -> str:
+    """Return a name in the flatbuffer as text."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value or ""

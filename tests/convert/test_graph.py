@@ -18,8 +18,9 @@ from convert.graph import (
     ends,
     metadata_of,
     name_ends,
-    narrow_outputs,
+    packed,
     schema,
+    unpacked,
     with_metadata,
 )
 from convert.metadata import MINIMUM_PARSER
@@ -37,11 +38,9 @@ def test_a_converted_network_is_int8_throughout(kind: str) -> None:
 
 
 def changed(change: Any) -> bytes:
-    from convert.graph import _pack, _unpack
-
-    model = _unpack(int8_network("mask-classifier"))
+    model = unpacked(int8_network("mask-classifier"))
     change(model, model.subgraphs[0])
-    return _pack(model)
+    return packed(model)
 
 
 def make_float(model: Any, graph: Any) -> None:
@@ -183,55 +182,6 @@ def test_labels_lie_uncompressed_in_the_archive(classifier_file: ModelFile) -> N
     with zipfile.ZipFile(classifier_file.path) as archive:
         assert archive.read("labels.txt").decode().split() == list(LABELS)
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
-
-
-def dequantised(network: bytes, image: np.ndarray) -> dict[str, tuple[np.ndarray, float]]:
-    interpreter = Interpreter(model_content=network)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
-    interpreter.invoke()
-    results = {}
-    for output in interpreter.get_output_details():
-        scale, zero = output["quantization"]
-        integers = interpreter.get_tensor(output["index"]).astype(float)
-        results[output["name"]] = ((integers - zero) * scale, scale)
-    return results
-
-
-def test_a_narrowed_output_says_the_same_in_finer_steps_and_saturates(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("convert.graph.FINEST", 1e6)
-    network = int8_network("face-detector")
-    image = np.random.default_rng(0).integers(-128, 128, (1, 96, 128, 3)).astype(np.int8)
-    shape = Interpreter(model_content=network).get_input_details()[0]["shape"]
-    image = image[:, : shape[1], : shape[2]]
-    wide, step = dequantised(network, image)["box8"]
-    low, high = np.quantile(wide, [0.2, 0.8])
-    low, high = min(low, 0.0), max(high, 0.0)
-    fine, finer = dequantised(narrow_outputs(network, {"box8": (low, high)}), image)["box8"]
-    assert finer < step
-    assert np.abs(fine - np.clip(wide, low, high)).max() <= step
-
-
-@pytest.mark.parametrize("limits", [(-1e-4, 1e-4), (-1e-4, 1e9), (-1e9, 0.0)])
-def test_steps_are_made_twice_as_fine_at_most(limits: tuple[float, float]) -> None:
-    network = int8_network("face-detector")
-    image = np.zeros(Interpreter(model_content=network).get_input_details()[0]["shape"], np.int8)
-    _, step = dequantised(network, image)["box8"]
-    _, finer = dequantised(narrow_outputs(network, {"box8": limits}), image)["box8"]
-    assert step / 2 - 1e-9 <= finer <= step * 1.001
-
-
-@pytest.mark.parametrize(
-    ("name", "limits", "says"),
-    [("box9", (-1, 1), "'box9' is not that of"), ("box8", (1e6, 2e6), "nothing is left")],
-)
-def test_an_output_that_cannot_be_narrowed_is_refused(
-    name: str, limits: tuple[float, float], says: str
-) -> None:
-    with pytest.raises(ModelError, match=says):
-        narrow_outputs(int8_network("face-detector"), {name: limits})
 
 
 def test_a_network_on_which_runtimes_differ_too_much_gets_no_self_test(

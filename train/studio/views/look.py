@@ -136,7 +136,7 @@ def _show_picture(seen: SeenPicture | SeenClip) -> None:
         below = st.container()
         with st.popover("Thresholds", icon=":material/tune:", width="stretch"):
             thresholds = Thresholds(
-                st.slider("Count a face from this score on", 0.15, 0.95, 0.5, 0.05, key="score"),
+                st.slider("Count a face from this score on", 0.15, 1.0, 0.5, 0.05, key="score"),
                 st.slider("Be sure from this probability on", 0.35, 0.99, 0.6, 0.01, key="sure"),
             )
     faces = judged(seen, thresholds)

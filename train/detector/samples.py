@@ -1,4 +1,7 @@
-"""The pictures the detector learns from: zoomed, tiled, masked, and spoilt like a door camera's."""
+"""The pictures the detector learns from: zoomed, tilted, tiled, masked, covered, and spoilt.
+
+What spoils them is a door's cheap camera.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ from edge.vision.letterbox import input_shape
 from edge.vision.mask_painting import paint_mask, random_style
 from train.augment.camera import cheap_camera
 from train.data.records import PictureRecord
+from train.detector.covering import cover_faces
 from train.detector.targets import Scene
+from train.detector.tilt import Tilt
 
 Floats = npt.NDArray[np.float32]
 
@@ -60,6 +65,8 @@ class Mixture:
     how much likelier a face seen from the side, and a photograph that has one, is to be drawn.
     *negatives* is the share of pictures that show one of the places which look like a face and
     are none ("hard negatives"), where there are any; the shares above are of the others.
+    *tilted* is the share of photographs that are turned, by up to *tilt* degrees to either side:
+    heads lean, and cameras hang askew.  *covered* is the share of faces behind something.
     """
 
     whole: float = 0.15
@@ -72,6 +79,9 @@ class Mixture:
     strength: float = 0.6
     profile: float = 1.0
     negatives: float = 0.0
+    tilted: float = 0.0
+    tilt: float = 30.0
+    covered: float = 0.0
 
 
 def seen_from_the_side(landmarks: Floats) -> npt.NDArray[np.bool_]:
@@ -131,7 +141,7 @@ def compose(
             place = _zoomed(aims, np.ones(len(aims)), image.shape, whole, mixture, rng)
         else:
             place = _at_the_door(aims, np.ones(len(aims)), image.shape, whole, pixels, rng)
-        parts.append(_put(canvas, image, source, whole, *place))
+        parts.append(_put(canvas, image, source, whole, *place, _angle(mixture, rng)))
         regions = []
     elif kind < mixture.mosaic:
         column, row = (int(v) for v in rng.uniform(0.3, 0.7, 2) * size)
@@ -154,13 +164,16 @@ def compose(
             place = _at_the_door(aims, odds, image.shape, region, pixels, rng)
         else:
             place = _fitted(image.shape, region, rng)
-        parts.append(_put(canvas, image, source, region, *place))
+        parts.append(_put(canvas, image, source, region, *place, _angle(mixture, rng)))
     scene = Scene(
         np.concatenate([p.scene.boxes for p in parts]),
         np.concatenate([p.scene.landmarks for p in parts]),
         np.concatenate([p.scene.ignore for p in parts]),
     )
-    canvas = _paint(canvas, scene, np.concatenate([p.paintable for p in parts]), mixture, rng)
+    paintable = np.concatenate([p.paintable for p in parts])
+    canvas = _paint(canvas, scene, paintable, mixture, rng)
+    if mixture.covered:
+        canvas = cover_faces(canvas, scene, mixture.covered, rng)
     if rng.random() < 0.5:
         canvas, scene = _mirror(canvas, scene)
     return cheap_camera(canvas, rng, mixture.strength), scene
@@ -197,6 +210,14 @@ def _at_the_door(
         offset = np.clip(target - middle, np.minimum(slack, 0), np.maximum(slack, 0))
         shift = np.array([left, top]) + np.where(slack < 0, offset, rng.random(2) * slack)
     return scale, shift.astype(np.float32)
+
+
+def _angle(mixture: Mixture, rng: np.random.Generator) -> float:
+    """Return by how many degrees the next photograph is turned."""
+    # As with lookalikes, nothing is drawn where none is tilted.
+    if not mixture.tilted or rng.random() >= mixture.tilted:
+        return 0.0
+    return float(rng.uniform(-mixture.tilt, mixture.tilt))
 
 
 def _misleads(source: Source) -> bool:
@@ -252,14 +273,20 @@ def _put(
     region: tuple[int, int, int, int],
     scale: float,
     shift: Floats,
+    angle: float = 0.0,
 ) -> Source:
-    """Draw *image* into *region* of *canvas* and return its faces in the canvas' pixels."""
+    """Draw *image* into *region* of *canvas* and return its faces in the canvas' pixels.
+
+    It is turned by *angle*, in degrees, about the middle of *region*.
+    """
     left, top, right, bottom = region
+    tilt = Tilt(angle, ((left + right) / 2, (top + bottom) / 2))
     origin = np.array([left, top], np.float32)
     if scale < 0.5:
         image = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     step = scale * (2 if scale < 0.5 else 1)
-    matrix = np.array([[step, 0, shift[0] - left], [0, step, shift[1] - top]], np.float32)
+    matrix = tilt.matrix(step, shift)
+    matrix[:, 2] -= origin
     cv2.warpAffine(
         image,
         matrix,
@@ -270,12 +297,14 @@ def _put(
     )
     canvas[top:bottom, left:right] = tile
     limits = np.array([left, top, right, bottom], np.float32)
-    boxes, seen = _clipped(source.scene.boxes * scale + np.tile(shift, 2), limits)
+    boxes, seen = _clipped(tilt.faces(source.scene.boxes * scale + np.tile(shift, 2)), limits)
     sides = boxes[:, 2:] - boxes[:, :2]
     wanted = (seen >= LEAST_VISIBLE) & (np.maximum(sides[:, 0], sides[:, 1]) >= SMALLEST_FACE)
     partly = (seen > 0) & ~wanted
-    ignore, ignore_seen = _clipped(source.scene.ignore * scale + np.tile(shift, 2), limits)
-    points = source.scene.landmarks * scale + shift
+    ignore, ignore_seen = _clipped(
+        tilt.regions(source.scene.ignore * scale + np.tile(shift, 2)), limits
+    )
+    points = tilt.points(source.scene.landmarks * scale + shift)
     inside = np.all((points >= origin) & (points < limits[2:]), axis=(1, 2))
     points[~inside] = np.nan
     scene = Scene(

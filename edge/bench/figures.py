@@ -52,6 +52,8 @@ def figures(result: Result) -> dict[str, float]:
         size = "" if loop.size == (640, 480) else f"_{loop.size[0]}x{loop.size[1]}"
         faces = f"{loop.faces}_face{'' if loop.faces == 1 else 's'}"
         found[f"loop_{faces}_{_threads(loop.threads)}{size}_fps"] = loop.fps
+    if result.at_work_ratio is not None:
+        found["at_work_to_bare_ratio"] = result.at_work_ratio
     if result.pin is not None:
         found["frame_to_pin_ms"] = result.pin.time.p50_ms
     if result.camera is not None:

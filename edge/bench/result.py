@@ -164,3 +164,19 @@ class Result:
     busy_during: tuple[Process, ...] = ()
     banners: tuple[str, ...] = ()
     advice: Advice | None = None
+
+    @property
+    def at_work(self) -> LoopTime | None:
+        """The loop with one person on one thread, as a gate at work sees most people."""
+        return next((one for one in self.loops if (one.faces, one.threads) == (1, 1)), None)
+
+    @property
+    def at_work_ratio(self) -> float | None:
+        """The mean frame of :attr:`at_work` over the bare time of both networks, if measured.
+
+        Below *cost*'s where a settled person is not classified in every frame.  Both times are
+        of different moments, so a machine whose speed drifts makes it less exact than that.
+        """
+        if self.at_work is None or self.cost is None or self.cost.bare_ms <= 0:
+            return None
+        return self.at_work.frame.mean_ms / self.cost.bare_ms

@@ -114,11 +114,15 @@ def _cost(result: Result) -> list[str]:
 
 
 def _ratio(what: str, cost: FrameCost) -> str:
-    told = "reached" if cost.ratio <= RATIO_GOAL else "missed"
     return (
         f"{what} = {cost.frame.p50_ms:.2f} / {cost.bare_ms:.2f} ms = {cost.ratio:.2f} "
-        f"(goal: {RATIO_GOAL}, {told}); {cost.calm_ratio:.2f} of the fastest tenth of each"
+        f"(goal: {RATIO_GOAL}, {_told(cost.ratio)}); "
+        f"{cost.calm_ratio:.2f} of the fastest tenth of each"
     )
+
+
+def _told(ratio: float) -> str:
+    return "reached" if ratio <= RATIO_GOAL else "missed"
 
 
 def _loops(result: Result) -> list[str]:
@@ -128,7 +132,17 @@ def _loops(result: Result) -> list[str]:
         for one in result.loops
     ]
     head = ["faces", "threads", "picture", "FPS", *_HEAD, "found", "looks"]
-    return table([head, *rows], tuple(range(10))) if rows else []
+    return [*table([head, *rows], tuple(range(10))), *_at_work(result)] if rows else []
+
+
+def _at_work(result: Result) -> list[str]:
+    loop, cost, ratio = result.at_work, result.cost, result.at_work_ratio
+    if loop is None or cost is None or ratio is None:
+        return []
+    return [
+        f"one person, a frame on average / both networks alone = {loop.frame.mean_ms:.2f} / "
+        f"{cost.bare_ms:.2f} ms = {ratio:.2f} (goal: {RATIO_GOAL}, {_told(ratio)})"
+    ]
 
 
 def _pin(result: Result) -> list[str]:

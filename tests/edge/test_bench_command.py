@@ -31,7 +31,7 @@ from edge.bench.report_file import (
     report_values,
     write_report,
 )
-from edge.bench.result import KIND, SCHEMA, LoopTime, NetworkTime, Result
+from edge.bench.result import KIND, SCHEMA, FrameCost, LoopTime, NetworkTime, Result
 from edge.bench.session import Step
 from edge.bench.spoilers import spoilers
 from edge.bench.statistics import Spread
@@ -380,6 +380,20 @@ def test_a_configuration_keeps_its_permissions_and_is_replaced_through_a_link(tm
     assert link.is_symlink()
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
     assert file.read_text() == "[models]\nthreads = 2\n"
+
+
+def test_a_gate_at_work_is_compared_with_both_networks_alone():
+    time = Spread(50, 11.0, 10.0, 12.0, 13.0)
+    made = result_of()
+    cost = FrameCost((), time, bare_ms=10.0, ratio=1.3, calm_ratio=1.2, split=True)
+    made = replace(made, cost=cost, loops=(replace(made.loops[0], frame=time),))
+    assert figures(made)["at_work_to_bare_ratio"] == pytest.approx(1.1)
+    assert "= 11.00 / 10.00 ms = 1.10 (goal: 1.15, reached)" in result_text(made, None)
+
+
+@pytest.mark.parametrize("change", [{"loops": ()}, {"cost": None}])
+def test_what_was_not_measured_is_compared_with_nothing(change):
+    assert "at_work_to_bare_ratio" not in figures(replace(result_of(), **change))
 
 
 def test_values_that_json_cannot_hold_never_reach_it():

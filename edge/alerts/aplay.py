@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import stat
 import subprocess
 import wave
 from collections.abc import Callable
@@ -40,16 +41,16 @@ class Sound:
 def file_sound(path: Path) -> Sound | None:
     """Return the WAV file at *path*, None where there is none.
 
-    Raises OutputError when what is there cannot be read or is no WAV file.
+    Raises OutputError when what is there cannot be read, or is no WAV file or a damaged one.
     """
-    if not path.exists():
-        return None
     try:
         # A pipe or a device of that name could keep the reader waiting for ever.
-        if not path.is_file():
+        if not stat.S_ISREG(path.stat().st_mode):
             raise OutputError(f"{path} is no file")
         with path.open("rb") as file:
             head = file.read(12)
+    except FileNotFoundError:
+        return None
     except OSError as error:
         if isinstance(error, OutputError):
             raise
@@ -105,18 +106,16 @@ class Aplay:
             "--quiet",
             f"--device={self._device}",
             f"--duration={math.ceil(self._limit)}",
+            str(sound.content) if isinstance(sound.content, Path) else "-",
         ]
         with contextlib.ExitStack() as stack:
             stdin: BinaryIO | int = subprocess.DEVNULL
-            if isinstance(sound.content, Path):
-                arguments.append(str(sound.content))
-            else:
-                # A pipe would have to be fed; a file in memory the child reads by itself.
-                arguments.append("-")
-                stdin = stack.enter_context(os.fdopen(os.memfd_create("tone"), "w+b"))
-                stdin.write(sound.content)
-                stdin.seek(0)
             try:
+                if isinstance(sound.content, bytes):
+                    # A pipe would have to be fed; a file in memory the child reads by itself.
+                    stdin = stack.enter_context(os.fdopen(os.memfd_create("tone"), "w+b"))
+                    stdin.write(sound.content)
+                    stdin.seek(0)
                 return subprocess.Popen(
                     arguments,
                     stdin=stdin,
@@ -178,9 +177,16 @@ def _said(child: subprocess.Popen[bytes]) -> str:
 
 
 def _seconds(path: Path) -> float | None:
-    """Return how long the WAV file at *path* is; None for a kind that Python does not know."""
+    """Return how long the WAV file at *path* is; None for a kind that Python does not know.
+
+    Raises OutputError when a part of it is longer than the whole.
+    """
     try:
         with wave.open(str(path), "rb") as wav:
             return wav.getnframes() / wav.getframerate()
+    except RuntimeError:
+        raise OutputError(
+            f"{path} is a damaged WAV file; ffmpeg -i IN OUT.wav makes it anew"
+        ) from None
     except (wave.Error, EOFError, OSError, ZeroDivisionError):
         return None

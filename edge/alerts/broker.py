@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import ipaddress
+import socket
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from edge.errors import OutputError
@@ -18,6 +21,7 @@ _CONNECT_SECONDS = 5.0
 # The courier has one message under way; paho holds no more than the few that came too late.
 _MOST_QUEUED = 10
 _LONGEST_PASSWORD = 4096
+_LONGEST_HOST = 253
 
 
 def client_for(
@@ -54,6 +58,33 @@ def client_for(
     client.max_queued_messages_set(_MOST_QUEUED)
     client.will_set(availability, "offline", qos=1, retain=True)
     return client
+
+
+def hang_up(client: Client) -> None:
+    """Let *client* go without a word, so that the broker fires its last will; returns at once."""
+    wire = client.socket()
+    if isinstance(wire, socket.socket):
+        # A TLS socket's own method drops the TLS layer, from which paho's thread may be reading.
+        with suppress(OSError):
+            socket.socket.shutdown(wire, socket.SHUT_RDWR)
+    # Nothing gets through any more; it is what ends paho's thread.
+    client.disconnect()
+
+
+def names_host(text: str) -> bool:
+    """Return whether *text* can be a host's name or address, and no more than that."""
+    if len(text) > _LONGEST_HOST:
+        return False
+    if ":" in text:
+        try:
+            ipaddress.IPv6Address(text)
+        except ValueError:
+            return False
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        return False
+    return text.isprintable() and not set(" /") & set(text)
 
 
 def password(file: str) -> str | None:

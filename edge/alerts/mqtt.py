@@ -20,7 +20,7 @@ from typing import Any
 from edge import __version__
 from edge.alerts.aside import Tell, Troubles
 from edge.alerts.board import Board, measured, on_day, shown, texts, told
-from edge.alerts.broker import client_for, why_not, why_refused
+from edge.alerts.broker import client_for, hang_up, names_host, why_not, why_refused
 from edge.alerts.homeassistant import birth_topic, discovery, discovery_topic
 from edge.errors import UsageError
 from edge.gate.policy import GateState
@@ -31,6 +31,8 @@ _NAP_SECONDS = 1.0
 # An acknowledgement takes so long on no network that is of use; then the value is sent anew.
 _ACKNOWLEDGED_WITHIN = 30.0
 _CLOSE_SECONDS = 2.0
+_LONGEST_TEXT = 200
+_LONGEST_SHOWN = 60
 _GATE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LEVELS = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 
@@ -40,9 +42,9 @@ class MqttSettings:
     """Which broker, and what to call the gate there.
 
     enabled           whether there is MQTT at all; false by default
-    host              the broker's name or address; no default
+    host              the broker's name or address, without a port; no default
     port              1883 by default; brokers with TLS are mostly at 8883
-    username          "" is none
+    username          200 characters at most; "" is none
     password_file     a file whose first line is the password; "" is none.  Never the password
     tls               whether the connection is encrypted and the broker's certificate checked;
                       without it a password crosses the network readably
@@ -50,11 +52,12 @@ class MqttSettings:
     gate              what the gate is called in topics: letters, digits, ``_`` and ``-``, and
                       another one for each gate, as two of one name throw each other out;
                       "" is the host's name
-    title             what people call it in Home Assistant, such as "Main door";
-                      "" is "Mask gate" and the gate's name
-    base_topic        before the gate's name in each topic; "maskgate"
+    title             what people call it in Home Assistant, such as "Main door", 200
+                      characters at most; "" is "Mask gate" and the gate's name
+    base_topic        before the gate's name in each topic, 200 characters at most; "maskgate"
     discovery         whether Home Assistant is told of the gate; true
-    discovery_prefix  the prefix set there for discovery; "homeassistant"
+    discovery_prefix  the prefix set there for discovery, 200 characters at most;
+                      "homeassistant"
     keepalive         seconds without a sign of life after which the other side is taken for
                       dead, 1.5 times that for the broker; 30, allowed 5 to 600.  Shorter, and
                       a gate that lost its power is offline sooner; longer, and there is less
@@ -80,23 +83,32 @@ class MqttSettings:
     def __post_init__(self) -> None:
         if self.enabled and not self.host:
             raise UsageError("host is ''; name the broker, such as 192.168.1.10, or mqtt.example")
-        try:
-            self.host.encode("idna")
-        except UnicodeError:
-            raise UsageError(f"host is {self.host!r}; allowed: a host's name or address") from None
+        for name in ("username", "title", "base_topic", "discovery_prefix"):
+            value = getattr(self, name)
+            if len(value) > _LONGEST_TEXT:
+                raise UsageError(
+                    f"{name} is {_start(value)}, {len(value)} characters; allowed: "
+                    f"{_LONGEST_TEXT} at most"
+                )
+        if not names_host(self.host):
+            raise UsageError(
+                f"host is {_start(self.host)}; allowed: a name or an address alone, such as "
+                "192.168.1.10 or mqtt.example; port and tls are keys of their own"
+            )
         for name, low, high in (("port", 1, 65535), ("keepalive", 5, 600)):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise UsageError(f"{name} is {value}; allowed: {low} to {high}")
         if self.gate and not _GATE.fullmatch(self.gate):
             raise UsageError(
-                f"gate is {self.gate!r}; allowed: 1 to 64 letters, digits, _ and -, such as door-1"
+                f"gate is {_start(self.gate)}; allowed: 1 to 64 letters, digits, _ and -, such as "
+                "door-1"
             )
         for name in ("base_topic", "discovery_prefix"):
             value = getattr(self, name)
             if not _LEVELS.fullmatch(value):
                 raise UsageError(
-                    f"{name} is {value!r}; allowed: letters, digits, _ and -, with / between "
+                    f"{name} is {_start(value)}; allowed: letters, digits, _ and -, with / between "
                     "levels, such as shops/maskgate"
                 )
         if self.password_file and not self.username:
@@ -160,6 +172,7 @@ class MqttOutput:
         self._sent: int | None = None
         self._sent_at = 0.0
         self._acknowledged: int | None = None
+        self._farewell: int | None = None
         self._closing_since: float | None = None
         with self._wake:
             self._write()
@@ -174,6 +187,12 @@ class MqttOutput:
         self._courier = threading.Thread(target=self._deliver, name="maskgate-mqtt", daemon=True)
         self._courier.start()
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What was counted today, as the broker is told it."""
+        with self._wake:
+            return dict(self._today().counts)
+
     def show(self, state: GateState, muted: bool = False) -> None:
         with self._wake:
             self._note(shown(self._today(), state, muted))
@@ -187,7 +206,7 @@ class MqttOutput:
         """Note the frame rate and the words for the model in use; returns at once.
 
         May be called with every frame: the broker hears of it once a minute, and of another
-        model at once.  It is also what notices midnight when nobody comes.
+        model at once.
         """
         with self._wake:
             self._note(measured(self._today(), frames_per_second, model, self._seconds()))
@@ -249,7 +268,8 @@ class MqttOutput:
                 self._up_since = self._sent_at = self._seconds()
                 self._all_again()
         if closing:
-            client.disconnect()
+            # It has not heard ``offline`` on this connection, and may remember another word.
+            hang_up(client)
         elif not reason.is_failure and self._settings.discovery:
             client.subscribe(birth_topic(self._settings.discovery_prefix), qos=0)
 
@@ -293,6 +313,8 @@ class MqttOutput:
     def _deliver(self) -> None:
         while True:
             with self._wake:
+                # Midnight comes even if the camera is at fault and nobody shows anything.
+                self._note(self._today())
                 do = self._next()
                 if do is None:
                     self._wake.wait(_NAP_SECONDS)
@@ -338,6 +360,8 @@ class MqttOutput:
         info = self._client.publish(topic, text, qos=1, retain=True)
         with self._wake:
             self._sent, self._sent_at = info.mid, self._seconds()
+            if text == "offline":
+                self._farewell = info.mid
             if info.rc == _QUEUE_IS_FULL:
                 self._unsent.setdefault(topic)
         return True
@@ -351,7 +375,13 @@ class MqttOutput:
         return True
 
     def _leave(self) -> bool:
-        self._client.disconnect()
+        """Leave in order if the broker has heard ``offline``; else let the last will say that."""
+        with self._wake:
+            heard = self._farewell is not None and self._farewell == self._acknowledged
+        if heard:
+            self._client.disconnect()
+        else:
+            hang_up(self._client)
         return False
 
 
@@ -362,3 +392,8 @@ _QUEUE_IS_FULL = 15
 def gate_name(settings: MqttSettings, hostname: str) -> str:
     """Return the gate's name in topics: the one set, or *hostname* in the letters allowed."""
     return settings.gate or re.sub(r"[^A-Za-z0-9_-]", "-", hostname)[:64] or "gate"
+
+
+def _start(value: str) -> str:
+    """Return *value* for a message, or the start of it where it is long."""
+    return repr(value) if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]!r}..."

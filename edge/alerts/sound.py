@@ -5,6 +5,7 @@ A thread of its own does it, so that a card that is missing or hangs delays no o
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -74,7 +75,7 @@ class SoundOutput:
 
     *problems* gets a line when something is wrong, and *over*, or *problems* without it, when it is
     right again; see ``aside.Tell`` for where they are called.  A file that cannot be played is
-    told, and its tone played instead.
+    told, and its tone played instead.  Whatever goes wrong with one sound, the next is tried.
     """
 
     name = "sound"
@@ -166,15 +167,15 @@ class SoundOutput:
             own = self._own(state)
             if own is not None:
                 self._aplay.play(own, meant)
-        except OutputError as error:
+        except Exception as error:  # one bad file must not silence all alarms after it
             self._not_own(error)
             own, whole = None, False
         try:
             if own is None and meant(0.0):
                 wav = tone_wav(state, self._settings.volume)
                 self._aplay.play(Sound(f"the {state.value} tone", wav, tone_seconds(state)), meant)
-        except OutputError as error:
-            self._troubles.wrong(f"sound: {error}")
+        except Exception as error:  # nor must whatever else fails once
+            self._troubles.wrong(f"sound: {_words(error)}")
             return False
         if whole and meant(0.0):
             self._troubles.right("sound: it plays again")
@@ -183,13 +184,24 @@ class SoundOutput:
     def _own(self, state: GateState) -> Sound | None:
         """Return the owner's sound for *state*, None where there is none.
 
-        Raises OutputError when it cannot be read or is no WAV file, or the folder is not there.
+        Raises OutputError when it cannot be read or is no WAV file, and when the folder is not
+        there or may not be entered.
         """
         if not self._settings.folder:
             return None
         folder = Path(self._settings.folder).absolute()
-        if not folder.is_dir():
-            raise OutputError(f"there is no folder {folder}; make it, or take folder away")
+        try:
+            # The dot is looked up inside, which takes the right to enter.
+            os.stat(f"{folder}/.")
+        except (FileNotFoundError, NotADirectoryError):
+            raise OutputError(
+                f"there is no folder {folder}; make it, or take folder away"
+            ) from None
+        except OSError as error:
+            raise OutputError(
+                f"folder {folder} cannot be entered ({error.strerror or error}); the service's "
+                "user must be able to"
+            ) from None
         return file_sound(folder / f"{state.value}.wav")
 
     def _look_at_files(self) -> None:
@@ -198,8 +210,12 @@ class SoundOutput:
             if state.value in self._settings.states:
                 try:
                     self._own(state)
-                except OutputError as error:
+                except Exception as error:  # as when it is played
                     self._not_own(error)
 
-    def _not_own(self, error: OutputError) -> None:
-        self._troubles.wrong(f"sound: {error}; a tone is played instead")
+    def _not_own(self, error: Exception) -> None:
+        self._troubles.wrong(f"sound: {_words(error)}; a tone is played instead")
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, OutputError) else f"{type(error).__name__}: {error}"

@@ -164,6 +164,13 @@ def test_any_hostname_becomes_a_name_that_topics_and_settings_allow(hostname):
     [
         ({"enabled": True}, "host is ''; name the broker"),
         ({"host": "a..b"}, "host is 'a..b'"),
+        ({"host": "mqtt://1.2.3.4"}, "host is 'mqtt://1.2.3.4'; allowed: a name or an address"),
+        ({"host": "1.2.3.4:1883"}, "port and tls are keys of their own"),
+        ({"host": "[::1]"}, r"host is '\[::1\]'"),
+        ({"host": "bro ker"}, "host is 'bro ker'"),
+        ({"host": "broker\u00a0"}, "host is"),
+        ({"host": "broker\0"}, "host is"),
+        ({"host": "a." * 127}, "host is 'a.a."),
         ({"port": 0}, "port is 0; allowed: 1 to 65535"),
         ({"keepalive": 1}, "keepalive is 1; allowed: 5 to 600"),
         ({"gate": "door 1"}, "gate is 'door 1'"),
@@ -178,6 +185,21 @@ def test_any_hostname_becomes_a_name_that_topics_and_settings_allow(hostname):
 def test_settings_that_cannot_be_are_refused_by_name(wrong, message):
     with pytest.raises(UsageError, match=message):
         MqttSettings(**wrong)
+
+
+@pytest.mark.parametrize("name", ["username", "title", "base_topic", "discovery_prefix"])
+def test_a_text_that_no_broker_takes_is_refused_with_its_start(name):
+    assert MqttSettings(**{name: "a" * 200})
+    with pytest.raises(UsageError, match=f"^{name} is 'a+'..., 70000 .*: 200 at most") as refusal:
+        MqttSettings(**{name: "a" * 70_000})
+    assert len(str(refusal.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "host", ["192.168.1.10", "mqtt.example", "localhost", "bröker.example", "::1", "fe80::1%eth0"]
+)
+def test_a_name_or_an_address_is_a_host(host):
+    assert MqttSettings(enabled=True, host=host).host == host
 
 
 def test_the_password_is_the_first_line_of_its_file(tmp_path):
@@ -237,3 +259,17 @@ def test_the_documentation_names_every_topic_and_value():
     for topic, sent in values(measured(board, 15.0, "masks 1", 0.0)).items():
         row = next(line for line in text.splitlines() if f"`{BASE}/{topic}`" in line)
         assert list(json.loads(row.split("`")[3])) == list(sent)
+
+
+def test_a_broker_s_successor_can_go_on_from_what_was_counted():
+    today = [NOON]
+    output = MqttOutput(
+        MqttSettings(host="127.0.0.1", port=9), lambda line: None, counts={"mask": 3},
+        clock=lambda: today[0],
+    )
+    try:
+        assert output.counts == {"mask": 3}
+        today[0] += timedelta(days=1)
+        assert output.counts == {}
+    finally:
+        output.close()

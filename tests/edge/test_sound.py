@@ -11,17 +11,19 @@ import time
 import wave
 from dataclasses import replace
 from queue import Queue
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.alerts.aplay import file_sound
 from edge.alerts.fake_aplay import FakeAplay
 from edge.alerts.outputs import Outputs
 from edge.alerts.sound import SoundOutput, SoundSettings
 from edge.alerts.tones import RATE, SOUNDING, tone_seconds, tone_wav
-from edge.errors import UsageError
+from edge.errors import OutputError, UsageError
 from edge.gate.policy import GateState
 
 SETTINGS = SoundSettings(enabled=True, pause=0.0)
@@ -211,6 +213,8 @@ def test_the_owners_file_is_played_where_there_is_one_and_a_tone_where_not(aplay
         (b"ID3\4 and so on, and so on", "is no WAV file but MP3"),
         (b"hello", "is no WAV file;"),
         (b"", "is no WAV file;"),
+        # A part of 1000 bytes in a whole of 100.
+        (b"RIFF\x64\0\0\0WAVELIST\xe8\3\0\0" + bytes(300), "is a damaged WAV file"),
         (None, "is no file"),
     ],
 )
@@ -234,6 +238,57 @@ def test_a_file_that_is_no_wav_is_told_once_and_its_tone_played(
 def test_a_folder_that_is_not_there_is_told_at_the_start(aplay, sound, told, tmp_path):
     sound(replace(SETTINGS, folder=str(tmp_path / "nowhere")))
     assert "there is no folder" in told.get(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a" * 300, "File name too long"),
+        pytest.param(
+            "locked",
+            "Permission denied",
+            marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may enter every folder"),
+        ),
+    ],
+)
+def test_a_folder_that_cannot_be_entered_is_told_once_and_tones_are_played(
+    aplay, sound, told, tmp_path, name, words
+):
+    (tmp_path / "locked").mkdir(mode=0)
+    output = sound(replace(SETTINGS, folder=str(tmp_path / name)))
+    line = told.get(timeout=PATIENCE)
+    assert f"cannot be entered ({words})" in line and "a tone is played instead" in line
+    output.show(GateState.ALARM)
+    eventually(lambda: len(aplay.calls) >= 2)
+    output.close()
+    assert told.empty() and aplay.calls[0].given == tone_wav(GateState.ALARM, 0.5)
+
+
+def test_a_file_that_cannot_be_looked_at_is_no_file_that_is_not_there(tmp_path):
+    assert file_sound(tmp_path / "alarm.wav") is None
+    with pytest.raises(OutputError, match=r"cannot be read \(File name too long\)"):
+        file_sound(tmp_path / f"{'a' * 300}.wav")
+
+
+@pytest.mark.parametrize(
+    ("what", "error", "words"),
+    [
+        ("os.memfd_create", OSError(24, "Too many open files"), "started (Too many open files)"),
+        ("subprocess.Popen", MemoryError("no memory"), "MemoryError: no memory"),
+        ("edge.alerts.sound.tone_wav", ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
+        ("edge.alerts.sound.file_sound", RecursionError("deep"), "RecursionError: deep; a tone is"),
+    ],
+)
+def test_whatever_goes_wrong_with_one_sound_the_next_is_heard(
+    aplay, sound, told, tmp_path, monkeypatch, what, error, words
+):
+    output = sound(replace(SETTINGS, folder=str(tmp_path)))
+    with monkeypatch.context() as broken:
+        broken.setattr(what, Mock(side_effect=error))
+        output.show(GateState.PASS)
+        assert words in told.get(timeout=PATIENCE)
+    output.show(GateState.ALARM)
+    eventually(lambda: len(aplay.calls) >= 2)
 
 
 def test_a_file_that_aplay_refuses_is_told_and_its_tone_tried(aplay, sound, told, tmp_path):

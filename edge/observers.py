@@ -142,7 +142,9 @@ class Keeper(Observer):
             if event.person is None or event.event != "person_judged":
                 continue
             at = self._clock()
+            # Who is not seen in this frame may be there all the same, turned or half hidden.
             others = [p.track.box for p in scene.people if p.number != event.person]
+            others += [face for face in scene.faces if face != event.box]
             self._taken[event.person] = self._pictures.take(event, at, frame.image, others)
 
     def event(self, event: Event) -> None:

@@ -20,9 +20,13 @@ _MOST_BYTES = 100_000
 _AGE_SECONDS = 3600.0
 
 
+# A face at the edge may reach out of the picture, but no further than the picture is large.
+_Share = Annotated[float, msgspec.Meta(ge=-1, le=2)]
+
+
 @dataclass(frozen=True, slots=True)
 class _KeptPlace:
-    box: ShareBox
+    box: tuple[_Share, _Share, _Share, _Share]
     unseen_seconds: Annotated[float, msgspec.Meta(ge=0)]
 
     def __post_init__(self) -> None:
@@ -141,7 +145,8 @@ class Room:
             kept = msgspec.json.decode(content, type=_File)
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:  # the second is msgspec's, too
+        # The second is msgspec's, too, and the third for what is nested too deeply.
+        except (OSError, ValueError, RecursionError) as error:
             why = getattr(error, "strerror", None) or str(error)
             self._troubles.wrong(f"{file} cannot be read ({why}); what never moves is learnt anew")
             return {}

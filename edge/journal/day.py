@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 
@@ -13,6 +13,7 @@ from edge.journal.times import day_span
 
 _HOUR = timedelta(hours=1)
 _ENDINGS = ("started", "stopped")
+_PEOPLE = ("person_judged", "person_left")
 
 Span = tuple[datetime, datetime]
 
@@ -50,23 +51,25 @@ def read_day(reader: Reader, day: date, now: datetime, zone: tzinfo | None) -> D
         for kinds in SPANS.values()
         if (found := reader.before(start, (*kinds, *_ENDINGS))) is not None
     ]
-    entries = [*before, *reader.entries(Filter(since=start, until=end))]
+    during = list(reader.entries(Filter(since=start, until=end)))
+    entries = [*before, *_outputs(reader, start), *during, *_later(reader, during, end)]
     return make_day(day, entries, now, zone)
 
 
 def make_day(day: date, entries: Iterable[Entry], now: datetime, zone: tzinfo | None) -> Day:
     """Return *day* as *entries* tell it, in the order they happened.
 
-    Entries from before it say what lasted when it began.  A person counts once, in the hour
-    of the last word on them.
+    Entries from before it say what lasted when it began, those from after it who was still
+    there.  A person counts once, in the hour of the last word on them.
     """
     entries = list(entries)
     start, end = day_span(day, zone)
     hours = _hours(start, end, zone)
     people = {verdict: [0] * len(hours) for verdict in VERDICTS}
-    for entry in _last_words(entry for entry in entries if start <= entry.at < end):
-        counts = people.get(entry.verdict or "unsure", people["unsure"])
-        counts[(entry.at - start) // _HOUR] += 1
+    for entry in _last_words(entries):
+        if start <= entry.at < end:
+            counts = people.get(entry.verdict or "unsure", people["unsure"])
+            counts[(entry.at - start) // _HOUR] += 1
     today = min(end, now.astimezone(timezone.utc))
     return Day(
         day=day,
@@ -80,18 +83,49 @@ def make_day(day: date, entries: Iterable[Entry], now: datetime, zone: tzinfo | 
     )
 
 
+def _outputs(reader: Reader, start: datetime) -> list[Entry]:
+    """Return the last word on each output from before *start*, in the session of then."""
+    ending = reader.before(start, _ENDINGS)
+    wanted = Filter(until=start, kinds=SPANS["output"])
+    found = reader.entries(wanted, after=0 if ending is None else ending.id)
+    return list({_output(entry): entry for entry in found}.values())
+
+
+def _later(reader: Reader, during: Sequence[Entry], end: datetime) -> list[Entry]:
+    """Return the next word, from *end* on, on each who is there after the entries *during*."""
+    if not during:
+        return []
+    last = during[-1]
+    found = []
+    for entry in _last_words(during):
+        # Another session's people are others.
+        if entry.kind == "person_left" or entry.session != last.session:
+            continue
+        wanted = Filter(since=end, kinds=_PEOPLE, person=entry.person)
+        word = next(reader.entries(wanted, after=last.id), None)
+        if word is not None and word.session == last.session:
+            found.append(word)
+    return found
+
+
 def _last_words(entries: Iterable[Entry]) -> list[Entry]:
     """Return the last of *entries* on each person."""
     gone: list[Entry] = []
     here: dict[tuple[str, int], Entry] = {}
     for entry in entries:
-        if entry.person is None or entry.kind not in ("person_judged", "person_left"):
+        if entry.person is None or entry.kind not in _PEOPLE:
             continue
         here[entry.session, entry.person] = entry
         # Numbers begin anew with each session and reload, and everybody leaves before that.
         if entry.kind == "person_left":
             gone.append(here.pop((entry.session, entry.person)))
     return [*gone, *here.values()]
+
+
+def _output(entry: Entry) -> str:
+    """Return the name of the output that *entry* is about, "" for the alarm and the camera."""
+    # An output's lines, of a fault and of its end, begin with its name and a colon.
+    return entry.detail.partition(":")[0] if entry.kind in SPANS["output"] else ""
 
 
 def _hours(start: datetime, end: datetime, zone: tzinfo | None) -> tuple[str, ...]:
@@ -111,19 +145,27 @@ def _spans(
 ) -> tuple[Span, ...]:
     """Return from when to when, within *start* and *end*, what *begins* lasted.
 
-    The end of a session ends it, whether told or, after a power cut, not; then it lasted to
-    that session's last event.
+    Of several outputs, it lasted while any failed.  The end of a session ends it, whether told
+    or, after a power cut, not; then it lasted to that session's last event.
     """
     spans: list[Span] = []
+    failing: set[str] = set()
     began: datetime | None = None
     newest: Entry | None = None
     for entry in sorted(entries, key=lambda entry: entry.id):
-        if newest is not None and entry.session != newest.session and began is not None:
-            spans.append((began, newest.at))
-            began = None
-        if entry.kind == begins and began is None:
-            began = entry.at
-        elif entry.kind in (ends, *_ENDINGS) and began is not None:
+        if newest is not None and entry.session != newest.session:
+            failing.clear()
+            if began is not None:
+                spans.append((began, newest.at))
+                began = None
+        if entry.kind == begins:
+            failing.add(_output(entry))
+            began = began or entry.at
+        elif entry.kind == ends:
+            failing.discard(_output(entry))
+        elif entry.kind in _ENDINGS:
+            failing.clear()
+        if began is not None and not failing:
             spans.append((began, entry.at))
             began = None
         newest = entry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -23,6 +24,8 @@ from edge.journal.times import day_span, parse_day, parse_since, parse_until
 
 _SHOWN = 50
 _POLL_SECONDS = 0.5
+# What SQLite puts behind a file's name for its log and its index.
+_ENDS = ("", "-wal", "-shm", "-journal")
 
 
 def _wait() -> bool:
@@ -47,6 +50,7 @@ def show_events(
     _check(options)
     wanted = events_filter(options, now, zone)
     file = _file(options)
+    _check_targets(options, file)
     if options["plot"]:
         _plot(options, file, now, zone)
     elif options["follow"]:
@@ -121,6 +125,24 @@ def _file(options: Mapping[str, Any]) -> Path:
         if found is not None:
             return found
     return file_to_read(os.environ)
+
+
+def _check_targets(options: Mapping[str, Any], file: Path) -> None:
+    """Raise UsageError when a file to write is the journal *file*, or one SQLite keeps by it."""
+    # SQLite follows links, and keeps its files by the real one.
+    kept = [f"{os.path.realpath(file)}{end}" for end in _ENDS]
+    for option, path in (("--csv", options["csv_file"]), ("--plot", options["plot"])):
+        if path and path != "-" and any(_same(path, one) for one in kept):
+            raise UsageError(
+                f"{option} {path} would overwrite the journal {file}; name another file"
+            )
+
+
+def _same(one: str, other: str) -> bool:
+    # Finds links of either kind; a file that is not there yet is known by its name.
+    with contextlib.suppress(OSError):
+        return Path(one).samefile(other)
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _print(options: Mapping[str, Any], entries: Iterable[Entry], zone: tzinfo | None) -> None:

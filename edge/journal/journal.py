@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 
 from edge.errors import OutputError
+from edge.journal.doubt import Doubt, span_before
 from edge.journal.rows import Row, event_row, incident_row
 from edge.journal.settings import JournalSettings, journal_file
 from edge.journal.store import MOST_ROWS, Store, is_broken
@@ -83,6 +84,7 @@ class Journal:
         self._lost_now = 0
         self._clock_ahead: float | None = None
         self._store: Store | None = None
+        self._doubt: Doubt | None = None
         self._failure = ""
         self._suspect = False
         self._doubted = False
@@ -245,7 +247,7 @@ class Journal:
     def _work(self, rows: list[Row]) -> bool:
         """Write *rows* and delete what is too old or too much; return whether that is done."""
         assert self.file is not None
-        now = self._clock()
+        now, uptime = self._clock(), self._monotonic()
         if self._store is None:
             self._store = Store(
                 self.file,
@@ -257,7 +259,11 @@ class Journal:
             self._suspect = False
             if self._store.moved:
                 self._replaced(self._store.moved, now)
-        return self._store.append(rows, now) if rows else self._store.prune(now)
+        if self._doubt is None:
+            known = self._store.has_any(*span_before(now))
+            self._doubt = Doubt(now, uptime, known=known)
+        believed = None if self._doubt.holds(now, uptime) else now
+        return self._store.append(rows, believed) if rows else self._store.prune(believed)
 
     def _replaced(self, moved: str, now: datetime) -> None:
         self._tell(f"a new journal {self.file} was begun; the one before is {moved}")
@@ -265,7 +271,8 @@ class Journal:
             "journal_replaced", now, session=self.session, uptime=self._monotonic(), detail=moved
         )
         assert self._store is not None
-        self._store.append([row], now)
+        # Nothing is old in a journal that has just begun.
+        self._store.append([row], None)
 
     def _fail(self, error: Exception) -> bool:
         """Give the file back and tell of *error*; return whether to try again at once."""

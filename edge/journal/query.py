@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import grp
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, datetime
 from pathlib import Path
 
 from edge.errors import OutputError
@@ -19,6 +19,13 @@ from edge.journal.schema import SELECT, check_ours
 # middle of a query would keep the service's write-ahead log from being emptied.
 _AT_ONCE = 500
 _BUSY_SECONDS = 5.0
+_NULL = type(None)
+# What a column may hold, where that is not text: SQLite itself takes anything anywhere.
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "id": (int,), "at": (int,), "uptime": (float,), "seconds": (float, _NULL),
+    "person": (int, _NULL), "verdict": (str, _NULL), "confidence": (float, _NULL),
+    "muted": (int,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +125,7 @@ class Reader:
                     f"ORDER BY event.id LIMIT {_AT_ONCE}",
                     [*values, after, end],
                 ).fetchall()
-            yield from map(_entry, found)
+            yield from map(self._entry, found)
             if len(found) < _AT_ONCE:
                 return
             after = found[-1][0]
@@ -130,7 +137,7 @@ class Reader:
             row = self._connection.execute(
                 f"{SELECT} WHERE {where} ORDER BY event.id DESC LIMIT 1", values
             ).fetchone()
-        return None if row is None else _entry(row)
+        return None if row is None else self._entry(row)
 
     def newest(self) -> int:
         """Return the id of the newest event, 0 in an empty journal."""
@@ -141,6 +148,15 @@ class Reader:
     def replaced(self) -> bool:
         """Return whether another file has its name by now, as after damage."""
         return _identity(self.file) not in (self._identity, None)
+
+    def _entry(self, row: Sequence[object]) -> Entry:
+        try:
+            return _entry(row)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise OutputError(
+                f"the journal {self.file} is damaged (event {row[0]}: {error}). What can be read: "
+                f"sqlite3 -readonly {self.file} 'SELECT * FROM readable'"
+            ) from None
 
     def close(self) -> None:
         """Close the file; may be called twice."""
@@ -185,8 +201,19 @@ def follow(
 
 
 def _entry(row: Sequence[object]) -> Entry:
+    """Return what is in *row*.
+
+    Raises ValueError, TypeError or OverflowError for values that maskgate does not write.
+    """
     values = dict(zip(Entry.__dataclass_fields__, row, strict=True))
-    values["at"] = moment(int(str(row[1])))
+    for name, value in values.items():
+        if not isinstance(value, _TYPES.get(name, (str,))):
+            raise TypeError(f"{name} is {value!r:.40}")
+    at = moment(int(str(values["at"])))
+    # At either end of what Python calls dates a local time is beyond it.
+    if not 1 < at.year < MAXYEAR:
+        raise ValueError(f"at is in the year {at.year}")
+    values["at"] = at
     box = str(values["box"])
     values["box"] = tuple(float(side) for side in box.split(",")) if box else ()
     values["muted"] = bool(values["muted"])

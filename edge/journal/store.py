@@ -70,7 +70,7 @@ class Store:
             self.moved = f"{move_aside(file, now).name}: {error}"
             self._connection = self._opened()
 
-    def append(self, rows: Sequence[Row], now: datetime) -> bool:
+    def append(self, rows: Sequence[Row], now: datetime | None) -> bool:
         """Write *rows*, at most MOST_ROWS, in one transaction; on disk when this returns.
 
         Room is made first; returns whether that is done, as :meth:`prune` does.
@@ -88,15 +88,17 @@ class Store:
             raise
         return done
 
-    def prune(self, now: datetime) -> bool:
+    def prune(self, now: datetime | None) -> bool:
         """Delete what is too old, and the oldest of what is too much; return whether it is done.
 
-        A call deletes at most 800 events, in small transactions.
+        A call deletes at most 800 events, in small transactions.  Without *now* nothing is too
+        old.
         """
-        oldest = milliseconds(now - self._age)
         target: float = self._most_bytes
         for _ in range(_DELETIONS_AT_ONCE):
-            if self._delete(f"at < {oldest} ORDER BY at"):
+            if now is not None and self._delete(
+                f"at < {milliseconds(now - self._age)} ORDER BY at"
+            ):
                 continue
             if self._bytes() <= target:
                 return True
@@ -104,6 +106,14 @@ class Store:
             if not self._delete("1 ORDER BY id"):
                 return True
         return False
+
+    def has_any(self, since: datetime, until: datetime) -> bool:
+        """Return whether there is an event from *since* on and before *until*."""
+        (found,) = self._connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM event WHERE at >= ? AND at < ?)",
+            (milliseconds(since), milliseconds(until)),
+        ).fetchone()
+        return bool(found)
 
     def close(self) -> None:
         """Close the file; SQLite empties its write-ahead log into it.  May be called twice."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -222,6 +223,36 @@ def test_a_table_never_takes_the_place_of_a_pipe_or_a_device(file, tmp_path) -> 
     code, line = refused("--journal", file, "--csv", pipe)
     assert code == 5 and "pipe or a device" in line
     assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(
+    ("option", "target"),
+    [
+        ("--csv", "journal.svg"), ("--plot", "journal.svg"), ("--csv", "../gate/journal.svg"),
+        ("--csv", "journal.svg-wal"), ("--csv", "journal.svg-shm"), ("--plot", "link.svg"),
+        ("--csv", "hard.csv"),
+    ],
+)
+@pytest.mark.parametrize("journal", ["journal.svg", "link.svg"])
+def test_the_journal_that_is_read_is_never_written(file, tmp_path, journal, option, target) -> None:
+    gate = tmp_path / "gate"
+    gate.mkdir()
+    file.rename(gate / "journal.svg")
+    (gate / "link.svg").symlink_to("journal.svg")
+    (gate / "hard.csv").hardlink_to(gate / "journal.svg")
+    before = (gate / "journal.svg").read_bytes()
+    code, line = refused("--journal", gate / journal, option, f"{gate}/{target}")
+    assert code == 2 and "would overwrite the journal" in line
+    assert (gate / "journal.svg").read_bytes() == before
+
+
+def test_odd_values_are_damage_in_every_view(file, tmp_path) -> None:
+    with sqlite3.connect(file) as raw:
+        raw.execute("UPDATE event SET confidence = 'x' WHERE id = 4")
+    for view in ([], ["--json"], ["--csv", tmp_path / "o.csv"], ["--plot", "--day", "2024-01-31"]):
+        code, line = refused("--journal", file, *view)
+        assert code == 5 and "is damaged (event 4: confidence is 'x')" in line
+    assert not (tmp_path / "o.csv").exists()
 
 
 def test_a_file_that_cannot_be_written_is_told(file, tmp_path) -> None:

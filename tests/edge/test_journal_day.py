@@ -105,6 +105,90 @@ def test_an_alarm_lasts_until_it_ends_or_the_session_does(things, spans) -> None
     assert clock_spans(day_of(*things), "alarm") == spans
 
 
+@pytest.mark.parametrize(
+    ("things", "spans"),
+    [
+        (
+            [("08:00", "buzzer: dead"), ("09:00", "MQTT: away"), ("10:00", "+MQTT: back")],
+            [("08:00", "00:00")],
+        ),
+        (
+            [
+                ("08:00", "buzzer: dead"), ("09:00", "MQTT: away"), ("10:00", "+buzzer: shows"),
+                ("11:00", "+MQTT: back"),
+            ],
+            [("08:00", "11:00")],
+        ),
+        # An output tells of several reasons, and once that all is well.
+        (
+            [("08:00", "sound: no card"), ("08:01", "sound: no tone"), ("09:00", "+sound: plays")],
+            [("08:00", "09:00")],
+        ),
+        ([("08:00", "+MQTT: back")], []),
+    ],
+)
+def test_outputs_fail_until_each_of_them_works_again(tmp_path, things, spans) -> None:
+    rows = [output_row(at(clock), text) for clock, text in things]
+    assert clock_spans(read(tmp_path, rows), "output") == spans
+
+
+def test_an_output_that_failed_before_the_day_fails_in_it_whatever_another_does(tmp_path) -> None:
+    before = DAY - timedelta(days=1)
+    rows = [
+        output_row(at("07:00", before), "sound: no card"),
+        incident_row("started", at("08:00", before), session="s1", uptime=1.0),
+        output_row(at("22:00", before), "buzzer: dead"),
+        output_row(at("23:00", before), "MQTT: away"),
+        output_row(at("23:30", before), "+MQTT: back"),
+        output_row(at("06:00"), "+buzzer: shows"),
+    ]
+    assert clock_spans(read(tmp_path, rows), "output") == [("00:00", "06:00")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "session", "counts"),
+    [
+        ("person_left", "s1", (0, 1)),
+        ("person_judged", "s1", (0, 1)),
+        # A power cut at midnight: this is somebody else.
+        ("person_left", "s2", (1, 1)),
+        (None, "", (1, 0)),
+    ],
+)
+def test_who_stays_over_midnight_counts_on_one_day(tmp_path, kind, session, counts) -> None:
+    words = [("23:58", "person_judged", "s1"), ("24:02", kind, session)]
+    rows = [
+        event_row(
+            Event(0.0, kind, 7, "no_mask"), at("00:00") + clock_time(clock), session=session,
+            uptime=1.0, model="m",
+        )
+        for clock, kind, session in words
+        if kind
+    ]
+    days = [read(tmp_path, rows), read(tmp_path, [], DAY + timedelta(days=1))]
+    assert tuple(day.total("no_mask") for day in days) == counts
+
+
+def output_row(moment: datetime, text: str):
+    """Return the row of an output's fault or, where *text* begins with a plus, of its end."""
+    kind = "output_recovered" if text.startswith("+") else "output_fault"
+    return incident_row(kind, moment, session="s1", uptime=1.0, detail=text.removeprefix("+"))
+
+
+def clock_time(text: str) -> timedelta:
+    hours, minutes = text.split(":")
+    return timedelta(hours=int(hours), minutes=int(minutes))
+
+
+def read(folder, rows, day: date = DAY):
+    """Return *day* as a journal in *folder* has it, to which *rows* are added first."""
+    store = Store(folder / "j.db", max_days=3660, max_bytes=2**26, now=EVENING)
+    store.append(rows, EVENING)
+    store.close()
+    with Reader(folder / "j.db") as reader:
+        return read_day(reader, day, EVENING, BERLIN)
+
+
 def test_what_began_the_day_before_and_lasts_still_is_shown_until_now() -> None:
     night = at("22:00", DAY - timedelta(days=1))
     day = day_of((night, "camera_fault"), now=at("07:00"))

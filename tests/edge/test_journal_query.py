@@ -142,6 +142,27 @@ def test_what_cannot_be_read_is_said_in_a_line_that_helps(tmp_path, content, wor
         Reader(tmp_path / "journal.db")
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("at", 4611686018427387904), ("at", -(2**62)), ("at", 253402300799000), ("at", "abc"),
+        ("at", 1.5), ("box", "1,zz"), ("box", b"1,2"), ("detail", b"\xff\x00"),
+        ("confidence", "x"), ("person", "=1+1"), ("verdict", b""), ("seconds", "late"),
+    ],
+)
+def test_a_value_that_is_never_written_is_damage_and_names_the_event(
+    tmp_path, column, value
+) -> None:
+    file = journal_of(tmp_path, [row(1), row(2)])
+    with sqlite3.connect(file) as raw:
+        raw.execute(f"UPDATE event SET {column} = ? WHERE id = 2", [value])
+    with Reader(file) as reader, pytest.raises(OutputError) as told:
+        list(reader.entries(Filter()))
+    assert "is damaged (event 2: " in str(told.value) and len(str(told.value)) < 400
+    with Reader(file) as reader:
+        assert next(reader.entries(Filter(person=1)), None) is not None
+
+
 def test_a_folder_and_another_programs_database_are_no_journal(tmp_path) -> None:
     with pytest.raises(OutputError):
         Reader(tmp_path)

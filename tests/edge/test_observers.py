@@ -92,6 +92,20 @@ def test_events_are_kept_with_the_model_and_the_name_of_their_picture(tmp_path):
     assert ended.evidence == "" and ended.kind == "alarm_ended"
 
 
+def test_every_face_but_the_one_that_was_judged_is_hidden():
+    mine, doubtful, unseen = JUDGED.box, (95.0, 30.0, 140.0, 90.0), (5.0, 5.0, 30.0, 30.0)
+    people = [
+        SimpleNamespace(number=3, track=SimpleNamespace(box=mine)),
+        SimpleNamespace(number=None, track=SimpleNamespace(box=unseen)),
+    ]
+    hidden = []
+    pictures = SimpleNamespace(take=lambda event, at, image, others: hidden.extend(others))
+    keeper = Keeper(None, pictures, NETWORKS, lambda: NOW)
+    scene = Scene(people=people, events=(JUDGED,), faces=(mine, doubtful))
+    keeper.seen(FRAME, scene, 1.0)
+    assert sorted(hidden) == [unseen, doubtful]
+
+
 def test_what_happens_to_models_is_told_and_kept(tmp_path):
     notes = [(Note(1, "", "model_refused", "new.tflite is damaged"),), ()]
     networks = SimpleNamespace(

@@ -6,7 +6,7 @@ import json
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.alerts.outputs import Outputs
@@ -68,6 +68,7 @@ def test_the_hours_in_which_nobody_saw_it_add_up_over_starts_until_it_is_forgott
         assert known(room()) == ({POSTER: 9 * 3600.0 * (day + 1)} if day < 2 else {})
 
 
+@settings(deadline=None)
 @given(
     ages=st.dictionaries(
         st.tuples(*[st.floats(0, 0.4)] * 2, *[st.floats(0.5, 1)] * 2),
@@ -82,6 +83,14 @@ def test_any_places_come_back_as_they_were(ages, tmp_path_factory):
     again = Room(file, CAMERA, pytest.fail)
     assert known(again) == pytest.approx(ages, abs=0.06)
     again.close()
+
+
+def test_a_face_that_reaches_out_of_the_picture_is_known_again(room):
+    large = (-0.4, -0.2, 1.3, 1.5)
+    first = room()
+    first.note(Fixtures(places=(Place(large, 0.0),)), 0.0)
+    first.close()
+    assert known(room()) == {large: 0.0}
 
 
 def test_another_camera_sees_other_walls(room):
@@ -102,6 +111,9 @@ def test_another_camera_sees_other_walls(room):
         {"places": [{**PLACE, "unseen_seconds": float("nan")}]},
         {"places": [{**PLACE, "unseen_seconds": True}]},
         {"places": [{**PLACE, "box": [0, 0, 10**400, 1]}]},
+        {"places": [{**PLACE, "box": [-1e9, -1e9, 1e9, 1e9]}]},
+        {"places": [{**PLACE, "box": [0, 0, 1, 2.01]}]},
+        {"places": [{**PLACE, "box": [-1.01, 0, 1, 1]}]},
     ],
 )
 def test_a_wrong_file_is_told_in_a_line_and_learnt_anew(room, tmp_path, changes):
@@ -116,7 +128,10 @@ def test_a_wrong_file_is_told_in_a_line_and_learnt_anew(room, tmp_path, changes)
     assert known(room()) == {SCREEN: 0.0}
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 99_000, b" " * 100_001])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff\xfe", b"[" * 99_000, b'{"deep": ' + b"[" * 90_000, b" " * 100_001],
+)
 def test_what_is_no_json_is_told_too(room, tmp_path, content):
     (tmp_path / "fixtures.json").write_bytes(content)
     assert known(one := room()) == {} and len(one.told) == 1
@@ -158,13 +173,13 @@ def test_without_a_file_it_is_known_until_the_end(room):
 def test_a_poster_is_told_once_in_its_life_and_not_after_every_start(
     room, detector, classifier, source_of, painted
 ):
-    settings = Settings(policy=PolicySettings(fixture_seconds=60))
+    patient = Settings(policy=PolicySettings(fixture_seconds=60))
     poster, gap = [painted(("no_mask", 100, 80, 50))], [painted()]
     told = []
     for pictures in (poster * 320, (poster * 30 + gap * 10) * 3):
         today, events = room(), []
         outcome = run(
-            source_of(pictures, 5.0), detector, classifier, Outputs(), settings,
+            source_of(pictures, 5.0), detector, classifier, Outputs(), patient,
             observer=Observers([Surveyor(today), Told(events.append)]), room=today.fixtures,
         )
         told.append(([e.event for e in events], outcome.verdicts["no_mask"]))

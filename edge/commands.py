@@ -13,7 +13,7 @@ from edge.errors import MaskgateError
 from edge.gatekeeper import Gatekeeper, Parts
 from edge.kept import Kept
 from edge.report.summary import summary_text, summary_values
-from edge.signals import Signals
+from edge.signals import Signals, Stopped
 from edge.targets import check_targets
 
 _RELOAD = "to take over a changed configuration"
@@ -47,9 +47,9 @@ def run_gate(options: Mapping[str, Any], signals: Signals) -> None:
     )
     if options["source"] is None and options["config"] is None:
         say("No --source is given, so this is the built-in scene (--source demo:).")
-    reloads = 0
+    reopened = adjusted = 0
     with Kept() as kept:
-        keeper = Gatekeeper(kept, options, say, warn)
+        keeper = Gatekeeper(kept, options, say, warn, signals.at_once)
         try:
             parts = keeper.open(config)
             keeper.started(parts.source)
@@ -58,11 +58,15 @@ def run_gate(options: Mapping[str, Any], signals: Signals) -> None:
                 say(keeper.pins_note(parts))
                 wish = _Wish(options, config, signals, keeper)
                 outcome = keeper.work(parts, config, wish.stop)
+                config, adjusted = wish.running, adjusted + wish.adjustments
                 if outcome.ended != _RELOAD or outcome.error is not None:
                     break
                 config, parts, taken = _taken_over(keeper, config, wish.config)
-                reloads += taken
+                reopened += taken
             keeper.stopped(outcome)
+        except Stopped:
+            say(f"Nothing was watched: {signals.reason}.")
+            return
         except MaskgateError:
             raise
         except Exception:
@@ -71,7 +75,7 @@ def run_gate(options: Mapping[str, Any], signals: Signals) -> None:
             raise
         finally:
             keeper.close()
-    remarks = (_reload_words(reloads),) if reloads else ()
+    remarks = (_reload_words(adjusted, reopened),) if adjusted or reopened else ()
     summary = keeper.summary(parts, config, outcome, remarks)
     if options["as_json"]:
         text = json.dumps(summary_values(summary), ensure_ascii=False, indent=2)
@@ -92,12 +96,17 @@ def starting_config(options: Mapping[str, Any]) -> Config:
 
 
 class _Wish:
-    """Why to stop: what *signals* say, or another configuration, which is then *config*."""
+    """Why to stop: what *signals* say, or another configuration, which is then *config*.
+
+    *running* is the one at work: that of the beginning, or what was taken over since without
+    stopping, *adjustments* times.
+    """
 
     def __init__(
         self, options: Mapping[str, Any], config: Config, signals: Signals, keeper: Gatekeeper
     ) -> None:
-        self.config = config
+        self.config = self.running = config
+        self.adjustments = 0
         self._options = options
         self._signals = signals
         self._keeper = keeper
@@ -111,7 +120,12 @@ class _Wish:
             self._keeper.refused(found.error)
         elif found.changed:
             self.config = found.config
-            return _RELOAD
+            if not self._keeper.adjust(self.running, found.config):
+                self._keeper.hand_on()
+                return _RELOAD
+            self._keeper.reloaded(self.running, found.config)
+            self.running = found.config
+            self.adjustments += 1
         else:
             self._keeper.unchanged()
         self._keeper.manager.ready()
@@ -132,6 +146,8 @@ def _taken_over(keeper: Gatekeeper, before: Config, after: Config) -> tuple[Conf
     return after, parts, True
 
 
-def _reload_words(reloads: int) -> str:
-    times = "once" if reloads == 1 else f"{reloads} times"
-    return f"the configuration was taken over anew {times}; the figures are those since then"
+def _reload_words(adjusted: int, reopened: int) -> str:
+    count = adjusted + reopened
+    times = "once" if count == 1 else f"{count} times"
+    since = "; the figures are those since the gate was last put together anew" if reopened else ""
+    return f"the configuration was taken over anew {times}{since}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ from edge.report.events import EventLog
 from edge.report.film import Film
 from edge.report.summary import PinRecord, Summary
 from edge.room import Room, fixtures_file
-from edge.service import Limits, Observer, Outcome, run
+from edge.service import Change, Limits, Observer, Outcome, run
 from edge.systemd import service_manager
 
 if TYPE_CHECKING:
@@ -51,6 +52,18 @@ if TYPE_CHECKING:
 
 # The pins' own limit is there for a hung program; it must not come before the gate's.
 _PIN_MARGIN = 5.0  # seconds
+# Sections whose settings the gate takes over between two frames: people stay who they are.
+_LIVE = frozenset({"people", "alarm", "decision"})
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the gate shows itself by: all *outputs*, and those that are asked for by themselves."""
+
+    pins: Pins
+    devices: tuple[PinOutput, ...]
+    broker: MqttOutput | None
+    outputs: Outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +75,8 @@ class Parts:
     journal: Journal
     pictures: Pictures
     room: Room
-    pins: Pins
-    devices: tuple[PinOutput, ...]
-    broker: MqttOutput | None
+    shown: Shown
     page: StatusPage | None
-    outputs: Outputs
 
 
 class Gatekeeper:
@@ -74,6 +84,7 @@ class Gatekeeper:
 
     *say* prints a line about what happens, *warn* one about what is wrong; both are called from
     other threads too.  Parts that outlast a change of the configuration are kept in *kept*.
+    A camera is opened within *at_once*, where a wish to stop is not left waiting.
     """
 
     def __init__(
@@ -82,6 +93,7 @@ class Gatekeeper:
         options: Mapping[str, Any],
         say: Callable[[str], None],
         warn: Callable[[str], None],
+        at_once: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.manager = service_manager(os.environ, os.getpid())
         self.film: Film | None = None
@@ -90,13 +102,25 @@ class Gatekeeper:
         self._options = options
         self._say = say
         self._warn = warn
+        self._at_once = at_once
         self._journal: Journal | None = None
+        self._parts: Parts | None = None
+        self._adjusted = False
+        self._opening = False
 
     def open(self, config: Config) -> Parts:
         """Return the parts that *config* asks for, those that it did not change being kept.
 
         Raises MaskgateError for what cannot be opened.
         """
+        self._opening = True
+        try:
+            self._parts = self._open(config)
+        finally:
+            self._opening = False
+        return self._parts
+
+    def _open(self, config: Config) -> Parts:
         options, kept = self._options, self._kept
         cv2.setNumThreads(thread_count(config))
         source = kept.get("source", config.camera, lambda: self._source(config), Source.close)
@@ -124,7 +148,19 @@ class Gatekeeper:
         )
         if options["events"] and self.log is None:
             self.log = EventLog(options["events"])
-        pins = choose_pins(pretend=options["no_pins"])
+        page = self._page(config)
+        if page is not None:
+            page.use(networks, config.service.hang_seconds)
+        shown = kept.get(
+            "outputs",
+            (config.outputs, config.alarm.max_seconds, config.mqtt, config.sound, page),
+            lambda: self._shown(config, page),
+            self._put_away,
+        )
+        return Parts(source, networks, journal, pictures, room, shown, page)
+
+    def _shown(self, config: Config, page: StatusPage | None) -> Shown:
+        pins = choose_pins(pretend=self._options["no_pins"])
         note_outputs(config.outputs, os.environ)
         devices = open_outputs(
             config.outputs, pins, max_on_seconds=config.alarm.max_seconds + _PIN_MARGIN
@@ -133,25 +169,31 @@ class Gatekeeper:
         others: list[Output] = [] if broker is None else [broker]
         if config.sound.enabled:
             others.append(SoundOutput(config.sound, self._output_trouble, over=self._output_well))
-        page = self._page(config)
         if page is not None:
-            page.use(networks, config.service.hang_seconds)
             others.append(page.poster)
-        outputs = Outputs([*devices, *others])
-        return Parts(
-            source, networks, journal, pictures, room, pins, devices, broker, page, outputs
+        outputs = Outputs(
+            [*devices, *others], trouble=self._output_trouble, over=self._output_well
         )
+        return Shown(pins, devices, broker, outputs)
+
+    def _put_away(self, shown: Shown) -> None:
+        # New ones take their place at once: a relay that opens the door at a shutdown stays as
+        # it is while nobody is there.
+        shown.outputs.close(GateState.IDLE if self._opening else GateState.SHUTDOWN)
 
     def work(self, parts: Parts, config: Config, stop: Callable[[], str]) -> Outcome:
-        """Run the gate with *parts* until *stop* or the source says so; closes the outputs."""
-        networks, journal = parts.networks, parts.journal
+        """Run the gate with *parts* until *stop* or the source says so.
+
+        Closes the outputs, unless :meth:`hand_on` was called.
+        """
+        networks, journal, outputs = parts.networks, parts.journal, parts.shown.outputs
         heartbeat = Heartbeat(config.service, self.manager.watchdog)
         with Guard(
             lambda: self._stuck(parts, config.service.hang_seconds),
             lambda: self.incident("software_fault", "the main loop goes on"),
             config.service.hang_seconds,
             # A light goes out when nobody confirms it.
-            while_hung=lambda: parts.outputs.show(GateState.SOFTWARE_FAULT),
+            while_hung=lambda: self._show_fault(parts),
         ) as guard:
             observers: list[Observer] = [
                 Alive(heartbeat, self.manager, guard, self._give_up),
@@ -161,8 +203,8 @@ class Gatekeeper:
                 Surveyor(parts.room),
                 Teller(self.log, networks, self._say),
             ]
-            if parts.broker is not None:
-                observers.append(Broadcaster(parts.broker, networks))
+            if parts.shown.broker is not None:
+                observers.append(Broadcaster(parts.shown.broker, networks))
             if parts.page is not None:
                 observers.append(parts.page.poster)
             self.manager.ready()
@@ -170,16 +212,35 @@ class Gatekeeper:
                 Lent(parts.source),
                 networks.detector,
                 networks.classifier,
-                parts.outputs,
+                outputs,
                 networks.settings,
                 film=self.film,
                 observer=Observers(observers),
                 limits=Limits(self._options["max_frames"], self._options["seconds"]),
                 room=parts.room.fixtures,
                 stop=stop,
-                change=networks.change,
+                change=lambda: self._change(networks),
                 failed=networks.failed,
             )
+
+    def adjust(self, before: Config, after: Config) -> bool:
+        """Take over *after* between two frames, if it differs only in who counts and who rings.
+
+        Returns whether it did; otherwise the gate has to be opened anew.
+        """
+        # The outputs' own limit goes by the longest alarm.
+        if not changed(before, after) <= _LIVE or self._parts is None or (
+            before.alarm.max_seconds != after.alarm.max_seconds
+        ):
+            return False
+        self._parts.networks.use(after)
+        self._adjusted = True
+        return True
+
+    def hand_on(self) -> None:
+        """Let the outputs show what they show until the gate goes on with another configuration."""
+        if self._parts is not None:
+            self._parts.shown.outputs.hand_on()
 
     def incident(self, kind: str, detail: str) -> None:
         """Keep in the journal, if it is open, what happened to the program itself."""
@@ -225,7 +286,7 @@ class Gatekeeper:
             for name in Outcome.__dataclass_fields__
             if name not in ("error", "remarks")
         }
-        pins = [pin for device in parts.devices for pin in device.pin_histories]
+        pins = [pin for device in parts.shown.devices for pin in device.pin_histories]
         return Summary(
             **values,
             remarks=outcome.remarks + remarks,
@@ -241,17 +302,18 @@ class Gatekeeper:
     @staticmethod
     def pins_note(parts: Parts) -> str:
         """Return a sentence about the pins that are driven, plainly so when they are not real."""
-        if not parts.devices:
+        if not parts.shown.devices:
             return "No pins are driven: the configuration has no outputs."
-        pins = [pin for device in parts.devices for pin in device.pin_histories]
+        pins = [pin for device in parts.shown.devices for pin in device.pin_histories]
         where = " and ".join(f"{pin.name} on GPIO {pin.pin}" for pin in pins)
-        why = parts.pins.why
-        if not parts.pins.mock:
+        why = parts.shown.pins.why
+        if not parts.shown.pins.mock:
             return f"Real pins through {why}: {where}."
         return f"No real pins ({why}): {where} are gpiozero's mock pins and make no sound."
 
     def _source(self, config: Config) -> Source:
-        source = open_source(config.camera.source, patient=config.camera.wait)
+        with self._at_once():
+            source = open_source(config.camera.source, patient=config.camera.wait)
         for remark in remarks_of(source):
             # A service has no end at which it would be told.
             self._say(remark)
@@ -303,8 +365,13 @@ class Gatekeeper:
             self._output_trouble(f"there is no status page: {error}")
             return None
 
-    def _counts(self, config: Config) -> dict[str, int]:
-        """Return what the journal counted today: a broker must not hear 0 after a restart."""
+    def _counts(self, config: Config) -> Mapping[str, int]:
+        """Return what was counted today: a broker must not hear 0 after a change or a restart.
+
+        A gate that was at work knows best; the journal may be off, and is written with a delay.
+        """
+        if self._parts is not None and self._parts.shown.broker is not None:
+            return self._parts.shown.broker.counts
         try:
             return counted(config.journal, datetime.now().astimezone())
         except OutputError:
@@ -325,8 +392,19 @@ class Gatekeeper:
         self._warn(line)
         self.incident("software_fault", line)
 
+    def _change(self, networks: Networks) -> Change | None:
+        change, adjusted = networks.change(), self._adjusted
+        self._adjusted = False
+        return replace(change or Change(), settings=networks.settings) if adjusted else change
+
+    @staticmethod
+    def _show_fault(parts: Parts) -> None:
+        hours = parts.networks.settings.policy.quiet_hours
+        muted = hours is not None and hours.hold(datetime.now().time())
+        parts.shown.outputs.show(GateState.SOFTWARE_FAULT, muted=muted)
+
     def _stuck(self, parts: Parts, seconds: float) -> None:
-        parts.outputs.show(GateState.SOFTWARE_FAULT)
+        self._show_fault(parts)
         line = f"the main loop has not moved for {seconds:g} s"
         self._warn(line)
         self.incident("software_fault", line)

@@ -48,7 +48,10 @@ def off(config: str | None, state: str | None, no_pins: bool) -> None:
     if outputs is None:
         outputs = (default_config() if config is None else read_config(config)).outputs
     left = GateState(state or after(os.environ))
-    for name, level in settle(outputs, choose_pins(pretend=no_pins), left).items():
+    pins = choose_pins(pretend=no_pins)
+    if pins.mock:
+        click.echo(f"No real pins ({pins.why}): these are gpiozero's mock pins.", err=True)
+    for name, level in settle(outputs, pins, left).items():
         click.echo(f"{name}: {level} ({left.value})")
 
 

@@ -28,6 +28,10 @@ _KEPT_ALARMS = 100
 _TROUBLE_SHOWN = 10.0  # seconds
 # A camera may deliver nothing for seconds; whoever wants the gate to stop does not wait so long.
 _LONGEST_WAIT = 0.25  # seconds
+# Who was let pass is not let pass for ever where no picture comes and none is overdue yet.  A
+# slow camera is given two of its pauses.
+_STALE = 1.5  # seconds
+_STALE_PAUSES = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,12 @@ class Limits:
 class Change:
     """What the gate uses from the next frame on; None is what it used before.
 
-    *detail* says in words what changed.  *trouble* marks a change back from what did not do
-    well: the outputs show a software fault for a while, unless somebody rings.
+    *detail* says in words what changed of the models, and is told.  *trouble* marks a change
+    back from what did not do well: the outputs show a software fault for a while, unless
+    somebody rings.
     """
 
-    detail: str
+    detail: str = ""
     trouble: bool = False
     detector: Detector | None = None
     classifier: Classifier | None = None
@@ -124,13 +129,14 @@ def run(
     *failed* is asked whether another will take its place; then that frame is lost and the run
     goes on.
 
-    Whatever happens, outputs are off, the film is finished and the source is closed when this
-    returns or raises.  An error that maskgate raises on purpose is returned in the outcome,
-    so that what was seen until then is not lost; anything else is a bug and raised.
+    Whatever happens, the film is finished and the source is closed when this returns or raises,
+    and the outputs are off, unless somebody goes on with them (:meth:`Outputs.hand_on`).  An
+    error that maskgate raises on purpose is returned in the outcome, so that what was seen until
+    then is not lost; anything else is a bug and raised.
     """
     observer = observer or Observer()
     stopwatch = Stopwatch(clock)
-    watch = Watch(detector, classifier, settings, stopwatch, room)
+    watch = Watch(detector, classifier, settings, stopwatch, room, cuts=not source.live)
     alarms = _Alarms()
     faults = _Faults()
     wait = min(settings.read_timeout, _LONGEST_WAIT) if source.live else settings.read_timeout
@@ -139,6 +145,11 @@ def run(
     first: float | None = None
     error: MaskgateError | None = None
     began = clock()
+    freshness = _Freshness()
+
+    def quiet() -> bool:
+        hours = settings.policy.quiet_hours
+        return hours is not None and hours.hold(time_of_day())
 
     def tell(scene: Scene) -> None:
         alarms.note(scene.events)
@@ -153,6 +164,8 @@ def run(
                 if seen is None:
                     if source.live:
                         observer.waiting()
+                        if freshness.over(clock()) and outputs.state is GateState.PASS:
+                            outputs.show(GateState.LOOKING, muted=quiet())
                     ended = stop() or ("" if source.live else "to its end")
                     continue
                 first = seen.timestamp if first is None else first
@@ -164,7 +177,7 @@ def run(
                 now = at
                 if isinstance(seen, Fault):
                     new = faults.note(seen, now)
-                    outputs.show(GateState.CAMERA_FAULT, faults.began)
+                    outputs.show(GateState.CAMERA_FAULT, faults.began, quiet())
                     if new:
                         tell(watch.end(now))
                         observer.event(
@@ -179,7 +192,8 @@ def run(
                 if changed is not None:
                     settings = changed.settings or settings
                     watch.use(changed.detector, changed.classifier, settings)
-                    observer.event(Event(now, "model_changed", detail=changed.detail))
+                    if changed.detail:
+                        observer.event(Event(now, "model_changed", detail=changed.detail))
                     trouble_until = now + _TROUBLE_SHOWN if changed.trouble else trouble_until
                 try:
                     scene = watch.see(seen, now, time_of_day())
@@ -190,9 +204,10 @@ def run(
                     continue
                 gate = scene.gate
                 if now < trouble_until and gate.state is not GateState.ALARM:
-                    outputs.show(GateState.SOFTWARE_FAULT)
+                    outputs.show(GateState.SOFTWARE_FAULT, muted=gate.muted)
                 else:
                     outputs.show(gate.state, gate.newest_ring, gate.muted)
+                freshness.note(clock())
                 # Told and recorded last: a slow disk or reader must not delay the light.
                 stopwatch.lap("output")
                 observer.seen(seen, scene, now)
@@ -207,6 +222,8 @@ def run(
                 if limits.frames is not None and frames >= limits.frames:
                     ended = f"stopped after {frames} frames"
                 ended = stop() or ended
+            # While the outputs are there: a broker learns of those who leave, too.
+            tell(watch.end(now))
     except MaskgateError as reason:
         error, ended = reason, "ended by an error"
     finally:
@@ -253,6 +270,25 @@ def annotate(image: Image, scene: Scene, settings: Settings, rate: float | None)
     ]
     text = "muted" if scene.gate.muted else ""
     return draw_people(image, views, GateStatus(scene.gate.state.value, text, rate))
+
+
+class _Freshness:
+    """Whether what was last seen is still so, by when frames came, in seconds of one clock."""
+
+    def __init__(self) -> None:
+        self._newest: float | None = None
+        self._pause = 0.0
+
+    def note(self, now: float) -> None:
+        """Note that a frame was processed."""
+        self._pause = 0.0 if self._newest is None else now - self._newest
+        self._newest = now
+
+    def over(self, now: float) -> bool:
+        """Return whether the newest frame is too old to let anybody pass by it."""
+        if self._newest is None:
+            return False
+        return now - self._newest > max(_STALE, _STALE_PAUSES * self._pause)
 
 
 class _Alarms:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 INTERRUPTED = "stopped by Ctrl-C"
 TERMINATED = "stopped by SIGTERM"
 HUNG_UP = "stopped by SIGHUP, its session was closed"
+
+
+class Stopped(BaseException):
+    """Raised when the gate is to stop while it waits for what cannot be asked to wait no longer.
+
+    Like KeyboardInterrupt it is no error: nobody who mends errors may keep it to themselves.
+    """
 
 
 class Signals:
@@ -22,6 +31,7 @@ class Signals:
         self.reason = ""
         self._reloads = reloads
         self._reload = False
+        self._at_once = False
         self._words = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
         self._hangup = getattr(signal, "SIGHUP", None)
         ignored = self._hangup and signal.getsignal(self._hangup) is signal.SIG_IGN
@@ -33,6 +43,20 @@ class Signals:
         """Return whether a SIGHUP has come since the last call."""
         asked, self._reload = self._reload, False
         return asked
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Raise Stopped, while inside, as soon as there is a *reason* to stop.
+
+        For what takes seconds and asks nobody, such as a camera that does not answer.
+        """
+        self._at_once = True
+        try:
+            if self.reason:
+                raise Stopped
+            yield
+        finally:
+            self._at_once = False
 
     def __enter__(self) -> Signals:
         self._before = {number: signal.signal(number, self._note) for number in self._words}
@@ -47,5 +71,7 @@ class Signals:
             self._reload = True
         elif not self.reason:
             self.reason = self._words[signal.Signals(number)]
+            if self._at_once:
+                raise Stopped
         elif number != self._hangup:
             raise KeyboardInterrupt

@@ -127,25 +127,45 @@ def opened(name: str, settings: OutputSettings, kind: Kind, pins: Pins) -> Drive
 def read_back(
     name: str, numbers: Sequence[int], pins: Sequence[Any], active_high: bool, *, tries: bool
 ) -> None:
-    """Set each of *pins* and read it again; raises OutputError for one that does not follow.
+    """Set each of *pins* and read it again.
 
     It is on for less than a millisecond, and not at all unless *tries*; off afterwards.
+    Raises OutputError for one that does not follow, or that cannot be set or read.
     """
+    levels = (active_high, not active_high) if tries else (not active_high,)
     for number, pin in zip(numbers, pins, strict=True):
-        if pin.frequency is not None:
-            continue
         try:
-            for level in (active_high, not active_high) if tries else (not active_high,):
-                pin.state = level
-                if bool(pin.state) is not level:
-                    words = ("low", "high")
-                    raise OutputError(
-                        f"{name}: GPIO {number} was set {words[level]} and reads "
-                        f"{words[not level]}; check that nothing else drives it and that it is "
-                        "a GPIO in the board's pin configuration"
-                    )
-        finally:
-            pin.state = not active_high
+            wrong = _unfollowed(pin, levels)
+        except Exception as error:  # pin libraries raise what they like
+            raise OutputError(
+                f"{name}: GPIO {number} cannot be set and read back "
+                f"({type(error).__name__}: {error}); check that nothing else uses it and that "
+                "this user may"
+            ) from None
+        if wrong is not None:
+            words = ("low", "high")
+            raise OutputError(
+                f"{name}: GPIO {number} was set {words[wrong]} and reads {words[not wrong]}; "
+                "check that nothing else drives it and that it is a GPIO in the board's pin "
+                "configuration"
+            )
+
+
+def _unfollowed(pin: Any, levels: Sequence[bool]) -> bool | None:
+    """Set *pin* to each of *levels*, the last one being off; return the first it does not read.
+
+    One that does PWM is left alone.
+    """
+    if pin.frequency is not None:
+        return None
+    try:
+        for level in levels:
+            pin.state = level
+            if bool(pin.state) is not level:
+                return level
+    finally:
+        pin.state = levels[-1]
+    return None
 
 
 def leave(factory: Any, number: int, high: bool, off_high: bool) -> None:

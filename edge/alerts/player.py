@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from gpiozero import ZombieThread
-from gpiozero.threads import GPIOThread
+from gpiozero.threads import _THREADS, GPIOThread
 
 from edge.alerts.kinds import RESTING, find_kind
 from edge.alerts.patterns import OFF, Pattern
@@ -67,6 +67,7 @@ class PinOutput:
         self._kept: tuple[tuple[PinChange, ...], ...] | None = None
         self._lock = Lock()
         self._thread: Any = None
+        self._leaving: list[Any] = []
         self._pattern = OFF
         self._began = self._ends = 0.0
         self._shown: tuple[GateState, bool] | None = None
@@ -76,7 +77,9 @@ class PinOutput:
                 read_back(name, settings.pins, self._driver.pins, settings.active_high,
                           tries=self._kind.tries)
         except Exception:
-            self.close()
+            # What fails again here must not take the place of what names the pin.
+            with contextlib.suppress(Exception):
+                self.close()
             raise
 
     @property
@@ -123,10 +126,10 @@ class PinOutput:
             if before == (state, not muted) and not self.sounds:
                 # Quiet hours begin or end: no reason for a relay to open the door again.
                 return
-            old, self._thread = self._thread, None
+            self._forget()
+            self._replace()
             self._begin(OFF if muted and self.sounds else self._patterns[state], state)
             trouble, self._trouble = self._trouble, None
-        _end(old)
         if trouble is not None:
             raise OutputError(
                 f"{self.name}: the level before could not be ended "
@@ -134,12 +137,18 @@ class PinOutput:
             )
 
     def renew(self) -> None:
-        """Confirm the state that is shown; a light's limit counts from here."""
-        if not self._kind.renews or self._pattern.off or self._pattern.repeats is not None:
+        """Confirm the state that is shown; a light's limit counts from here.
+
+        A light that went out at its limit comes back, but a pattern with an end does not begin
+        again.
+        """
+        if not self._kind.renews or self._pattern.off:
             return
         with self._alone():
+            self._forget()
             self._ends = self._clock() + self._limit
-            if self._thread is None and self._shown and self._shown[0] not in RESTING:
+            out = self._thread is None and self._pattern.repeats is None
+            if out and self._shown and self._shown[0] not in RESTING:
                 self._begin(self._pattern, self._shown[0])
 
     def close(self) -> None:
@@ -151,7 +160,8 @@ class PinOutput:
         with self._alone():
             if self._kept is not None:
                 return
-            old, self._thread = self._thread, None
+            self._replace()
+            leaving, self._leaving = self._leaving, []
             resting = self._shown is not None and self._shown[0] in RESTING
             stays = resting and not self._pattern.off
             self._pattern = OFF
@@ -167,7 +177,8 @@ class PinOutput:
                 self._driver.close()
                 for number, level in zip(self.settings.pins, levels, strict=False):
                     leave(self._factory, number, level, off_level)
-        _end(old)
+        for thread in leaving:
+            _joined(thread, _PATIENCE)
 
     def _begin(self, pattern: Pattern, state: GateState) -> None:
         self._pattern = pattern
@@ -183,9 +194,21 @@ class PinOutput:
             self._put(pattern)
         except Exception:
             # Without the thread there would be no end.
-            self._thread = None
+            self._replace()
+            self._forget()
             self._put(OFF)
             raise
+
+    def _replace(self) -> None:
+        """Let the thread that plays end, if there is one; nobody waits for it."""
+        if self._thread is not None:
+            self._thread.stopping.set()
+            self._leaving.append(self._thread)
+            self._thread = None
+
+    def _forget(self) -> None:
+        """Join the threads that have ended: gpiozero keeps each until then."""
+        self._leaving = [thread for thread in self._leaving if not _joined(thread, 0.0)]
 
     def _play(self, thread: Any, pattern: Pattern) -> None:
         """Follow *pattern* to its end, unless another takes its place."""
@@ -208,7 +231,7 @@ class PinOutput:
                     with contextlib.suppress(Exception):
                         self._put(OFF)
                 if over:
-                    self._thread = None
+                    self._replace()
                     return
 
     def _put(self, pattern: Pattern) -> None:
@@ -238,9 +261,14 @@ def _changes(states: Sequence[Any], active_high: bool) -> tuple[PinChange, ...]:
     return tuple(changes)
 
 
-def _end(thread: Any) -> None:
-    """Let *thread*, which has been replaced, end; gpiozero forgets it only when it is joined."""
-    if thread is not None:
-        thread.stopping.set()
-        with contextlib.suppress(ZombieThread):
-            thread.join(_PATIENCE)
+def _joined(thread: Any, seconds: float) -> bool:
+    """Wait at most *seconds* for *thread* to end; return whether it has, or never began."""
+    if thread.ident is None:
+        # gpiozero keeps this one too, and it cannot be joined.
+        _THREADS.discard(thread)
+        return True
+    try:
+        thread.join(seconds)
+    except ZombieThread:
+        return False
+    return True

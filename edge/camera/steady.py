@@ -74,7 +74,11 @@ class SteadySource:
         self._threads: list[threading.Thread] = []
         self._keeper = self._start()
         if not patient:
-            self._await_opening()
+            try:
+                self._await_opening()
+            except BaseException:  # whoever stops the program here has no source to close
+                self.close()
+                raise
 
     @property
     def frames_per_second(self) -> float | None:
@@ -200,7 +204,6 @@ class SteadySource:
         fault = self._health.fault
         if self._bug is None and fault is None and self._keeper.was_open:
             return
-        self.close()
         if self._bug is not None:
             raise self._bug
         if fault is not None:

@@ -204,6 +204,18 @@ def test_the_same_state_is_shown_once_unless_its_cause_is_another():
     assert siren.told == ["alarm"] * 2
 
 
+@pytest.mark.parametrize(
+    ("causes", "times"),
+    [((2.0, 0.0, 0.0), 1), ((0.0, 2.0, 0.0), 2), ((2.0, 0.0, 1.0), 2), ((None, 1.0, None), 2)],
+)
+def test_a_state_is_not_shown_anew_because_its_newest_cause_has_gone(causes, times):
+    siren = Recording()
+    outputs = Outputs([siren])
+    for since in causes:
+        outputs.show(GateState.ALARM, since)
+    assert siren.told == ["alarm"] * times
+
+
 def test_a_pattern_goes_on_when_the_same_is_shown_and_anew_with_another_cause(pins):
     led = PinOutput("LED", OutputSettings("led", (27,), states={"alarm": "0.02/60"}), pins)
     with Outputs([led]) as outputs:

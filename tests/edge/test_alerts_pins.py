@@ -141,6 +141,20 @@ def test_a_jetsons_pin_that_does_not_follow_is_named_and_given_back(kind, high, 
     assert gpio.OUT not in gpio.directions.values()
 
 
+@pytest.mark.parametrize("call", ["input", "output"])
+def test_a_library_that_fails_in_the_self_test_is_an_error_that_names_the_pin(
+    gpio, jetson, monkeypatch, call
+):
+    def fails(*_):
+        raise OSError(19, "No such device")
+
+    monkeypatch.setattr(gpio, call, fails)
+    words = r"it: GPIO 12 cannot be set and read back \(OSError: .*No such device"
+    with pytest.raises(OutputError, match=words):
+        PinOutput("it", OutputSettings("led", (12,)), jetson)
+    assert gpio.OUT not in gpio.directions.values()
+
+
 @pytest.mark.parametrize(
     ("kind", "pin", "words"),
     [("tonal_buzzer", 17, "PinPWMUnsupported: GPIO17 of this Jetson has no PWM"),

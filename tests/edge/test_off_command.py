@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from click.testing import CliRunner
 
+from edge.alerts.pins import mock_pins
 from edge.cli import main
 from edge.off_command import after
 
@@ -42,6 +45,16 @@ def test_each_output_is_left_as_configured(tmp_path, monkeypatch, result, door):
     assert done.exit_code == 0, done.output
     state = "shutdown" if result == "success" else "crash"
     assert done.stdout.splitlines() == [f"door: {door} ({state})", f"light: off ({state})"]
+
+
+@pytest.mark.parametrize("mock", [True, False])
+def test_pins_that_are_not_real_are_said_to_be_none(monkeypatch, mock):
+    pins = replace(mock_pins(), mock=mock)
+    monkeypatch.setattr("edge.alerts.pins.choose_pins", lambda pretend: pins)
+    done = CliRunner().invoke(main, ["off"])
+    assert done.exit_code == 0 and done.stdout.startswith("buzzer: off (shutdown)")
+    note = "No real pins (as asked for): these are gpiozero's mock pins.\n"
+    assert done.stderr == (note if mock else "")
 
 
 def test_what_was_driven_is_left_whatever_the_configuration_says_by_now(tmp_path, monkeypatch):

@@ -90,6 +90,16 @@ def test_a_changed_file_is_taken_over_and_a_broken_one_is_not(gate):
     assert gate.kinds()[0] == "started" and gate.kinds()[-1] == "stopped"
 
 
+def test_who_rings_is_taken_over_while_the_gate_goes_on(gate):
+    gate.wait_for("person_left")
+    gate.reload('[alarm]\ncool_down_seconds = 7\n[people]\nmin_face = "10%"\n')
+    gate.wait_for("reloaded")
+    assert gate.end() == 0
+    told = gate.output()
+    assert told.count("Watching") == 1 and "changed: alarm, people" in told
+    assert "taken over anew once" in told and "since the gate was last put" not in told
+
+
 def test_a_part_stays_while_its_settings_do():
     made, closed = [], []
 

@@ -52,7 +52,8 @@ def main() -> None:
     "--config",
     metavar="FILE",
     envvar="MASKGATE_CONFIG",
-    help="Go by this configuration; options given here go before it, and SIGHUP reads it again. "
+    help="Go by this configuration; options given here go before it, and SIGHUP reads it again, "
+    "but for a run that is recorded, which it ends. "
     "'maskgate config default' prints one to begin with. The default is MASKGATE_CONFIG, and "
     "without that none.",
 )

@@ -18,7 +18,7 @@ from edge.alerts.mqtt import MqttSettings
 from edge.alerts.opening import check_pins
 from edge.alerts.settings import DEFAULT_OUTPUTS, OutputSettings
 from edge.alerts.sound import SoundSettings
-from edge.camera.uri import parse_uri
+from edge.camera import check_source
 from edge.config_decode import decode, one_line, read_document, told_as
 from edge.errors import OutputError, SourceError, UsageError
 from edge.gate.decision import DecisionSettings
@@ -45,7 +45,7 @@ class CameraSettings:
     wait    whether a camera that is not there at the start is waited for, as a service should;
             otherwise the program ends with code 3; default false
 
-    Raises UsageError for a source of an unknown scheme.
+    Raises UsageError for a source of an unknown scheme, or with options that are not allowed.
     """
 
     source: str = "demo:"
@@ -54,7 +54,7 @@ class CameraSettings:
     def __post_init__(self) -> None:
         # A folder that may not be entered now is told by whoever opens it.
         with suppress(SourceError):
-            parse_uri(self.source)
+            check_source(self.source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, 
 
 import msgspec
 
+from edge.camera.uri import without_password
 from edge.config_text import key_text, value_words
 from edge.errors import MaskgateError, UsageError
 from edge.files import regular
@@ -38,6 +39,7 @@ _MOST_BITS = 64
 # Looking for what was meant takes time, and a file of another kind has a mistake in every line.
 _MOST_PROBLEMS = 50
 _ANY_NAME = "NAME"
+_PLACE = re.compile(r"at `\$\[(?:(\d+)|\.\.\.)\]`")
 _LEADING_NAME = re.compile(r"([a-z][a-z0-9_]*)[ :.\[]")
 
 
@@ -123,7 +125,11 @@ def leading_name(message: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return *text* as one line that can be printed, its middle left out where it is long."""
+    """Return *text* as one line that can be printed, its middle left out where it is long.
+
+    User and password of a camera's address are hidden: a journal keeps what is wrong.
+    """
+    text = without_password(text)
     line = "".join(c if c.isprintable() else " " for c in text)
     line = " ".join(line.split())
     if len(line) <= _MOST_CHARACTERS:
@@ -190,9 +196,10 @@ def _section(
             continue
         try:
             given[name] = _plain(wanted, value)
-        except (ValueError, OverflowError, RecursionError):  # the first is msgspec's too
-            allowed = _allowed(wanted, _default(known[name]))
-            problems.append(f"{where} is {value_words(value)}; allowed: {allowed}")
+        except (ValueError, OverflowError, RecursionError) as error:  # the first is msgspec's too
+            at, culprit, needed = _culprit(wanted, value, str(error))
+            allowed = _allowed(needed, MISSING if at else _default(known[name]))
+            problems.append(f"{where}{at} is {value_words(culprit)}; allowed: {allowed}")
     missing = [n for n, one in known.items() if n not in values and _default(one) is MISSING]
     problems.extend(f"{_joined(place, name)} is missing" for name in missing)
     return _built(kind, given, place, problems)
@@ -206,6 +213,12 @@ def _named(
     everywhere: tuple[str, ...],
 ) -> dict[str, Any]:
     sections = {}
+    if not tables:
+        # Whoever leaves only the header behind wants what is without it, and would get nothing.
+        problems.append(
+            f"{place} is an empty section; allowed: one [{place}.{_ANY_NAME}] or more, or leave "
+            f"[{place}] out for the default"
+        )
     for name, table in tables.items():
         if len(problems) >= _MOST_PROBLEMS:
             break
@@ -244,6 +257,29 @@ def _plain(wanted: Any, value: Any) -> Any:
     if isinstance(value, int) and value.bit_length() > _MOST_BITS:
         raise ValueError("beyond all ranges")
     return msgspec.convert(value, wanted)
+
+
+def _culprit(wanted: Any, value: Any, error: str) -> tuple[str, Any, Any]:
+    """Return where in *value* msgspec's *error* lies, as a suffix of its key, what it is, its type.
+
+    All of *value* where it does not say.
+    """
+    found = _PLACE.search(error)
+    origin, inner = get_origin(wanted), [one for one in get_args(wanted) if one is not Ellipsis]
+    if found is None or not inner:
+        return "", value, wanted
+    if isinstance(value, list) and origin in (tuple, list) and found[1]:
+        index = int(found[1])
+        kind = inner[index] if index < len(inner) and Ellipsis not in get_args(wanted) else inner[0]
+        return f"[{index}]", value[index], kind
+    if isinstance(value, dict) and len(inner) == 2:
+        # msgspec does not tell the name: the first that does not fit is meant.
+        for name, one in value.items():
+            try:
+                _plain(inner[1], one)
+            except (ValueError, OverflowError, RecursionError):
+                return f".{key_text(name)}", one, inner[1]
+    return "", value, wanted
 
 
 def _texts(value: Any) -> Iterable[Any]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from edge.camera.uri import HIDDEN
 from edge.config import Config, default_config
 from edge.config_text import flat, toml_text, value_text
-
-HIDDEN = "(hidden)"
-"""What stands for a secret where settings are shown."""
 
 
 def effective_text(config: Config, *, secrets: bool = False) -> str:
@@ -44,7 +42,11 @@ def without_secret(key: str, value: Any) -> Any:
     scheme, _, rest = value.partition("://")
     if scheme.lower() != "rtsp" and "@" not in rest:
         return value
-    _, secret, place = rest.partition("?")[0].rpartition("@")
+    # A password may hold a question mark: the last @ ends it, where there can be one at all.
+    first = rest.partition("/")[0]
+    holds = ":" in first or "@" in first
+    _, secret, place = rest.rpartition("@") if holds else ("", "", rest)
+    place = place.partition("?")[0]
     return f"{scheme}://{HIDDEN}@{place}" if secret else f"{scheme}://{place}"
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from edge.camera import openers
 from edge.camera.fault import Fault
 from edge.camera.frame import Frame, Source, remarks_of
-from edge.camera.plugins import SMALL_PIXELS, Opener, Wish, opener
+from edge.camera.plugins import BUILT_IN, SMALL_PIXELS, Opener, Wish, opener
 from edge.camera.uri import parse_uri
 
-__all__ = ["Fault", "Frame", "Source", "open_source", "remarks_of"]
+__all__ = ["Fault", "Frame", "Source", "check_source", "open_source", "remarks_of"]
 
 # What is no hardware is not for other packages to add.
 _NO_CAMERAS: dict[str, Opener] = {
@@ -48,3 +48,17 @@ def open_source(
     parts = parse_uri(uri)
     opens = _NO_CAMERAS.get(parts.scheme) or opener(parts.scheme)
     return opens(parts, Wish(patient, small_pixels))
+
+
+def check_source(uri: str) -> None:
+    """Raise UsageError for what is wrong with *uri* itself, without opening anything.
+
+    What another package's camera allows is known only when it is opened.  Raises SourceError for
+    a path in a folder that may not be entered.
+    """
+    parts = parse_uri(uri)
+    opens = _NO_CAMERAS.get(parts.scheme)
+    if opens is None and parts.scheme in BUILT_IN:
+        opens = opener(parts.scheme)
+    if isinstance(opens, openers.ReadingOpener):
+        opens.check(parts)

@@ -81,7 +81,7 @@ class DemoSource:
         seconds: float | None = None,
     ) -> None:
         scenes = tuple(scenes)
-        _check(size, frames_per_second, scenes, seconds)
+        check_demo(size, frames_per_second, scenes, seconds)
         self.size = (int(size[0]), int(size[1]))
         self.frames_per_second: float | None = float(frames_per_second)
         self.scenes = scenes
@@ -250,9 +250,10 @@ def _pyramid(sprite: Image) -> list[Image]:
     return levels
 
 
-def _check(
-    size: tuple[int, int], rate: float, scenes: tuple[str, ...], seconds: float | None
+def check_demo(
+    size: tuple[int, int], rate: float, scenes: tuple[str, ...], seconds: float | None = None
 ) -> None:
+    """Raise UsageError for what :class:`DemoSource` would not take."""
     if not all(64 <= side <= 4096 for side in size):
         raise UsageError(f"demo: size {size[0]}x{size[1]} is not between 64x64 and 4096x4096")
     if not 1 <= rate <= 240:

@@ -25,6 +25,19 @@ SCHEMES: Mapping[str, str] = {
 
 T = TypeVar("T")
 
+HIDDEN = "(hidden)"
+"""What stands for a secret where an address is shown."""
+
+# The last @ ends the password, whatever stands in it.  Our own example hides nothing.
+_PASSWORD = re.compile(
+    r"\b([a-z][a-z0-9+.-]*://)(?!user:password@host)[^\s'\"]*@", re.IGNORECASE
+)
+
+
+def without_password(text: str) -> str:
+    """Return *text* with user and password of every network address in it as :data:`HIDDEN`."""
+    return _PASSWORD.sub(rf"\1{HIDDEN}@", text)
+
 
 @dataclass(frozen=True, slots=True)
 class SourceUri:
@@ -37,6 +50,11 @@ class SourceUri:
     target: str
     options: Mapping[str, str]
     text: str
+
+    @property
+    def shown(self) -> str:
+        """*text* as it may be shown to anybody."""
+        return without_password(self.text)
 
 
 def parse_uri(text: str) -> SourceUri:
@@ -61,7 +79,9 @@ def parse_uri(text: str) -> SourceUri:
         return SourceUri("file", text, {}, text)
     scheme = found[1].lower()
     if scheme not in SCHEMES and scheme not in added_schemes():
-        raise UsageError(f"source {text!r}: the scheme {scheme!r} is not known; {_allowed()}")
+        raise UsageError(
+            f"source {without_password(text)!r}: the scheme {scheme!r} is not known; {_allowed()}"
+        )
     if scheme == "rtsp":
         # All of it is the camera's: its query is no options of ours, its password stays quoted.
         return SourceUri(scheme, f"rtsp:{text[found.end():]}", {}, text)
@@ -77,7 +97,8 @@ def parse_uri(text: str) -> SourceUri:
         options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
     except ValueError:
         raise UsageError(
-            f"source {text!r}: {query!r} is not a list of options; write ?name=value&name=value"
+            f"source {without_password(text)!r}: {query!r} is not a list of options; "
+            "write ?name=value&name=value"
         ) from None
     return SourceUri(scheme, target or "", options, text)
 
@@ -88,7 +109,7 @@ def only_options(uri: SourceUri, *allowed: str) -> None:
         if name not in allowed:
             known = ", ".join(allowed) if allowed else "none"
             raise UsageError(
-                f"source {uri.text!r}: option {name!r} is not known for {uri.scheme}:; "
+                f"source {uri.shown!r}: option {name!r} is not known for {uri.scheme}:; "
                 f"allowed: {known}"
             )
 
@@ -105,7 +126,7 @@ def option(uri: SourceUri, name: str, convert: Callable[[str], T], default: T, h
     try:
         return convert(value)
     except ValueError:
-        raise UsageError(f"source {uri.text!r}: {name} is {value!r}; allowed: {hint}") from None
+        raise UsageError(f"source {uri.shown!r}: {name} is {value!r}; allowed: {hint}") from None
 
 
 def picture_size(text: str) -> tuple[int, int]:
@@ -146,7 +167,8 @@ def camera_number(uri: SourceUri) -> int:
         return whole(0, 99)(target)
     except ValueError:
         raise UsageError(
-            f"source {uri.text!r}: {target!r} is no camera; allowed: {uri.scheme}://NUMBER, 0 to 99"
+            f"source {uri.shown!r}: {target!r} is no camera; "
+            f"allowed: {uri.scheme}://NUMBER, 0 to 99"
         ) from None
 
 

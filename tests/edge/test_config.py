@@ -18,7 +18,7 @@ from edge.config import (
     read_config,
     reread,
 )
-from edge.config_show import HIDDEN, differences, effective_text
+from edge.config_show import HIDDEN, differences, effective_text, without_secret
 from edge.errors import EXIT_USAGE, UsageError
 from edge.gate.decision import DecisionSettings
 from edge.gate.policy import PolicySettings
@@ -82,6 +82,12 @@ def test_files_of_other_editors_are_read(written, start):
         ("camera.source = 0", 'camera.source is 0; allowed: a text in quotes such as "demo:"'),
         ('camera.source = "warp:9"', "camera.source 'warp:9': the scheme 'warp' is not known"),
         ('camera.source = ""', "camera.source '' is empty; allowed: a path"),
+        ('camera.source = "demo:?fps=abc"', "camera.source 'demo:?fps=abc': fps is 'abc'; allowed"),
+        ('camera.source = "csi://x"', "camera.source 'csi://x': 'x' is no camera; allowed: csi://"),
+        ('camera.source = "v4l2:///dev/video9?width=1"', "camera.source 'v4l2:///dev/video9?width"),
+        ('camera.source = "picamera2://0?exposure=x"', "camera.source 'picamera2://0?exposure=x'"),
+        ('camera.source = "rtsp://host:99999/x"', "camera.source rtsp: names no host; write"),
+        ('camera.source = "demo:?scenes=x"', "camera: demo: scenes ['x'] must be one or more of"),
         ("models.threads = true", "models.threads is true; allowed: a whole number"),
         ("models.threads = 1.5", "models.threads is 1.5; allowed: a whole number"),
         ("models.threads = 99", "models.threads is 99; allowed: 0 to 16"),
@@ -101,13 +107,18 @@ def test_files_of_other_editors_are_read(written, start):
          "outputs.led.pins is 27; allowed: a list [...] of which each is a whole number"),
         ('outputs.led = { kind = "led", pins = [27], states = { alarm = "loud" } }',
          "outputs.led.states: alarm: "),
+        ('outputs.led = { kind = "led", pins = [5.0] }',
+         "outputs.led.pins[0] is 5.0; allowed: a whole number"),
+        ('outputs.led = { kind = "led", pins = [27], states = { idle = 3 } }',
+         "outputs.led.states.idle is 3; allowed: a text in quotes"),
         ("outputs.led = 27", "outputs.led is 27; allowed: a section, [outputs.NAME]"),
+        ("[outputs]", "outputs is an empty section; allowed: one [outputs.NAME] or more, or leave"),
         ("outputs = 27", "outputs is 27; allowed: a section, [outputs.NAME]"),
         ('outputs."my led" = { kind = "led", pins = [27] }', "outputs has the name 'my led'"),
         ('outputs = { a = { kind = "led", pins = [2] }, b = { kind = "led", pins = [2] } }',
          "outputs a and b are both on GPIO 2; give each pins of its own"),
         ('pictures.show = "all"', "pictures.show is 'all'; allowed: face or frame"),
-        ("pictures.verdicts = [1]", "pictures.verdicts is a list; allowed: a list [...] of which"),
+        ("pictures.verdicts = [1]", "pictures.verdicts[0] is 1; allowed: a text in quotes"),
         ('updates.keys = ["x"]', "updates"),
         ('updates.folder = "a\\u0000b"', "updates.folder holds a NUL, \\u0000; allowed: a text"),
         ('updates.keys = ["\\u0000"]', "updates.keys holds a NUL"),
@@ -274,3 +285,28 @@ def test_what_is_shown_holds_no_password(written):
         assert "hush" not in text
     assert f"rtsp://{HIDDEN}@" in effective_text(config)
     assert "me:hush" in effective_text(config, secrets=True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'camera.source = "rtsps://user:geheim@10.0.0.1/live"',
+        'camera.source = "http://user:geheim@host/x"',
+        'camera = "rtsp://user:geheim@host/x"',
+    ],
+)
+def test_no_mistake_tells_a_camera_s_password(written, content):
+    assert "geheim" not in complaint(written(content))
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("rtsp://user:pa?geheim@host/path", f"rtsp://{HIDDEN}@host/path"),
+        ("rtsp://user:pa/geheim@host/path?x=1", f"rtsp://{HIDDEN}@host/path"),
+        ("rtsp://host/path?token=geheim", "rtsp://host/path"),
+        ("rtsp://host/path?mail=a@geheim", "rtsp://host/path"),
+    ],
+)
+def test_a_shown_source_tells_no_camera_s_password(source, shown):
+    assert without_secret("camera.source", source) == shown

@@ -86,7 +86,7 @@ RATES = st.floats(0.0001, 0.08)
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 CONFIGS = st.builds(
     Config,
-    camera=st.builds(CameraSettings, source=WORDS.map(lambda text: f"rtsp://{text}")),
+    camera=st.builds(CameraSettings, source=WORDS.map(lambda text: f"rtsp://door/{text}")),
     models=st.builds(ModelSettings, WORDS, WORDS, st.integers(0, 16)),
     people=st.builds(PeopleSettings, st.sampled_from(["20", "8%", " 33.5 "]),
                      st.sampled_from(["", "0,0,0.5,1", "0,0 1,0 0,1"])),
@@ -97,7 +97,7 @@ CONFIGS = st.builds(
         st.from_regex(r"[A-Za-z0-9_-]{1,32}", fullmatch=True),
         st.builds(OutputSettings, st.just("led"), st.tuples(st.integers(2, 27)), st.booleans(),
                   st.none() | st.floats(1, 3600), st.sampled_from([{}, {"alarm": "off"}])),
-        max_size=1,
+        min_size=1, max_size=1,
     ),
 )
 

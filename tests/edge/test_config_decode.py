@@ -42,10 +42,9 @@ class House:
         ({"note": "loud"}, 'hall.note is "loud"; allowed: one of "low", "high"'),
         ({"note": "low", "seconds": "x"}, 'hall.seconds is "x"; allowed: a number'),
         ({"note": "low", "weights": [1, "x"]},
-         "hall.weights is a list; allowed: a list [...] of which each is a number"),
+         'hall.weights[1] is "x"; allowed: a number'),
         ({"note": "low", "words": {"a": 1}},
-         "hall.words is a table; allowed: a table { name = value } in which each value is a text "
-         "in quotes"),
+         "hall.words.a is 1; allowed: a text in quotes"),
         ({"note": "low", "seconds": 0}, "hall.seconds is 0; allowed: more"),
         ({"note": "low", "weights": [1, 2, 3, 4]}, "hall.weights cannot be lifted"),
         ({"note": "low", "words": {"a": "b"}}, "hall.words: a is b"),

@@ -96,19 +96,23 @@ class Person:
 class Scene:
     """What is so after a frame: the *people* followed, the *gate*, and what just happened.
 
-    *size* is the picture's (width, height) in pixels.
+    *size* is the picture's (width, height) in pixels, *faces* is where the detector found any
+    in it, also those that are nobody's yet.
     """
 
     people: tuple[Person, ...] = ()
     gate: Gate = field(default_factory=Gate)
     events: tuple[Event, ...] = ()
     size: tuple[int, int] = (0, 0)
+    faces: tuple[tracker.Box, ...] = ()
 
 
 class Watch:
     """Turns frames into scenes with the two networks; remembers the people it sees.
 
-    *room* is what is known from before to be no person, on a clock that begins at 0.
+    *room* is what is known from before to be no person, on a clock that begins at 0.  *cuts*:
+    whether the source may have hard cuts, as a film has; a camera has none, and what looks like
+    one there is a lamp, a door that opens or a coat before the lens.
     *faces*, *classified* and *verdicts* (the last verdict of everyone who left) count the
     whole run; *gone* are the newest of those who left.
     """
@@ -120,6 +124,8 @@ class Watch:
         settings: Settings,
         stopwatch: Stopwatch | None = None,
         room: Fixtures | None = None,
+        *,
+        cuts: bool = True,
     ) -> None:
         self.scene = Scene(gate=Gate(fixtures=room or Fixtures()))
         self.faces = 0
@@ -130,6 +136,7 @@ class Watch:
         self._classifier = classifier
         self._settings = settings
         self._stopwatch = stopwatch or Stopwatch()
+        self._cuts = cuts
         self._tracks = Tracks()
         self._thumbnail: Thumbnail | None = None
         self._next_number = 1
@@ -138,7 +145,7 @@ class Watch:
         """Return the scene after *frame*, taken at *now* seconds of the source's time.
 
         *at* is the local time of day, for quiet hours; without it none are quiet.  After a
-        hard cut everyone is somebody new.
+        hard cut everyone is somebody new, where the source may have any.
         """
         lap = self._stopwatch.lap
         pictures = (frame.image,) if frame.small is None else (frame.image, frame.small)
@@ -162,7 +169,8 @@ class Watch:
             track = person.track.id
             people[i] = self._judged(person, looks.get(track), lacks.get(track, ""), now)
         height, width = frame.image.shape[:2]
-        self._advance(people, events, (width, height), now, at)
+        faces = tuple((x0, y0, x1, y1) for x0, y0, x1, y1 in found.boxes.tolist())
+        self._advance(people, events, (width, height), now, at, faces)
         lap("decide")
         return self.scene
 
@@ -185,6 +193,8 @@ class Watch:
         return self.scene
 
     def _cut(self, image: Image) -> bool:
+        if not self._cuts:
+            return False
         before, self._thumbnail = self._thumbnail, thumbnail(image)
         return before is not None and is_cut(before, self._thumbnail)
 
@@ -240,6 +250,7 @@ class Watch:
         size: tuple[int, int],
         now: float,
         at: time | None,
+        faces: tuple[tracker.Box, ...] = (),
     ) -> None:
         """Let the gate react to *people*, note in them what is told, and keep the scene.
 
@@ -273,7 +284,7 @@ class Watch:
                 stay = gate.fixtures.stays.get(person.number or 0)
                 if stay is not None and stay.fixed and stay.box not in known:
                     events.append(_event(person, "fixture_found", now))
-        self.scene = Scene(tuple(people), gate, tuple(events), size)
+        self.scene = Scene(tuple(people), gate, tuple(events), size, faces)
 
     def _farewells(self, gone: Iterable[Person], now: float) -> list[Event]:
         """Return what to tell of those who are *gone*.

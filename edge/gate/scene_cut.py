@@ -1,7 +1,8 @@
 """Whether a picture shows another scene than the one before it.
 
-A camera at a door has no cuts, films do, and a camera that somebody turns around has one.
-Across a cut nobody may inherit a verdict: whoever stands where another stood is somebody new.
+Films have cuts, and across one nobody may inherit a verdict: whoever stands where another stood
+is somebody new.  A camera at a door has none.  A lamp on half of the picture, an open door or a
+dark coat changes as much as a cut does, so no camera's pictures are asked this.
 """
 
 from __future__ import annotations

@@ -2,12 +2,15 @@
 
 :func:`update` is a pure function from the tracks so far and the new faces to the new tracks.
 Faces are matched in two rounds, as ByteTrack does (Zhang et al., 2022): sure faces first, then
-doubtful ones, which may keep a known person alive but never start a new one.
+doubtful ones, which may keep a known person alive but never start a new one.  A third round
+finds who walks past a slow camera: what was seen once has no speed yet, and is far from where
+it was.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -25,6 +28,14 @@ _SPEED_SECONDS = 0.25
 # A face is sure in most frames; a hand or a bag is one only now and then.
 _SCORE_SECONDS = 0.15
 _COASTING_SECONDS = 1.0
+# Someone who passes the door walks 1.4 m a second, and a face is 0.2 m.  Four faces away may be
+# anyone.
+_WALKING = 7.0  # face sizes a second
+_FARTHEST = 4.0  # face sizes
+# A network camera without a picture for so long is at fault, and then everybody has left.
+_LONGEST_PAUSE = 5.0
+# How long a camera is thought to pause again as it did.
+_PAUSE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +46,8 @@ class TrackerSettings:
                      people; higher, and people are noticed later
     keep_score       a face at least this sure keeps a known person alive; below it is ignored
     confirm_hits     looks after which a track counts as a person; 1 counts every false face
-    forget_seconds   a person not seen for so long has left; longer bridges a turned head, and
-                     lets the alarm outlast the person by as much
+    forget_seconds   a person not seen for so long, and not in two frames, has left; longer
+                     bridges a turned head, and lets the alarm outlast the person by as much
     tentative_seconds  the same for a track that is no person yet
     reach            how far, in face sizes, a face may be from where it was expected when it
                      was seen just now; grows with the time since
@@ -88,10 +99,16 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Tracks:
-    """All tracks after a frame, oldest first; *next_id* has never been given to a track."""
+    """All tracks after a frame, oldest first; *next_id* has never been given to a track.
+
+    *newest* is when the frame was taken, None before the first.  *pause* is how many seconds
+    the source lets pass between two frames, the longest of late.
+    """
 
     tracks: tuple[Track, ...] = field(default=())
     next_id: int = 1
+    newest: float | None = None
+    pause: float = 0.0
 
 
 def update(
@@ -104,9 +121,13 @@ def update(
     """Return the tracks after a frame taken at *now* with faces *boxes* (N, 4), *scores* (N,).
 
     Every face goes to at most one track and every track to at most one face.  Tracks not seen
-    for ``forget_seconds`` are gone, and their ids are never given again.
+    for ``forget_seconds`` and missed in two frames are gone, and their ids are never given
+    again.  So are all when no frame came for longer than that and than the source is used to.
     """
-    alive = [t for t in before.tracks if now - t.last_seen <= settings.forget_seconds]
+    newest = now if before.newest is None else max(now, before.newest)
+    interval = 0.0 if before.newest is None else newest - before.newest
+    usual = min(2 * before.pause, _LONGEST_PAUSE)
+    alive = list(before.tracks) if interval <= max(settings.forget_seconds, usual) else []
     faces = [
         _Face(place, (x0, y0, x1, y1), score, (x0 + x1) / 2, (y0 + y1) / 2)
         for place, ((x0, y0, x1, y1), score) in enumerate(
@@ -120,21 +141,29 @@ def update(
         left = [track for track in alive if track.confirmed and track.id not in pairs]
         doubtful = [face for face in faces if face.score < settings.start_score]
         pairs |= _match(left, doubtful, now, settings.reach)
+    pairs |= _walkers(alive, sure, pairs, now, settings.reach)
 
     after: list[Track] = []
     for track in alive:
         face = pairs.get(track.id)
         if face is not None:
             after.append(_seen(track, face, now, settings))
-        elif track.confirmed or now - track.last_seen <= settings.tentative_seconds:
-            after.append(track if track.face is None else replace(track, face=None))
+        elif track.face is not None:
+            # At a slow camera the first frame without a face may come after any time.
+            after.append(replace(track, face=None))
+        elif now - track.last_seen <= _patience(track, settings):
+            after.append(track)
     next_id = before.next_id
     taken = {face.place for face in pairs.values()}
     for face in sure:
         if face.place not in taken:
             after.append(_new(next_id, face, now, settings))
             next_id += 1
-    return Tracks(_bounded(after, settings.most_tracks), next_id)
+    pause = max(
+        before.pause * math.exp(-interval / _PAUSE_SECONDS),
+        interval if interval <= _LONGEST_PAUSE else 0.0,
+    )
+    return Tracks(_bounded(after, settings.most_tracks), next_id, newest, pause)
 
 
 def predict(track: Track, now: float) -> Box:
@@ -162,12 +191,59 @@ def _match(tracks: list[Track], faces: list[_Face], now: float, reach: float) ->
     Greedy: for the handful of faces at a door an optimal assignment differs only where two
     people cover each other, and there it is no more often right.
     """
+    # After a gap the face may be anywhere nearby, but three face sizes away is another person.
+    close = _near(tracks, faces, now, reach, 3 * reach, 1.5)
+    close.sort(key=lambda pair: -pair[0])
+    pairs: dict[int, _Face] = {}
+    taken: set[int] = set()
+    for _, track_id, face in close:
+        if track_id not in pairs and face.place not in taken:
+            pairs[track_id] = face
+            taken.add(face.place)
+    return pairs
+
+
+def _walkers(
+    tracks: list[Track],
+    faces: list[_Face],
+    pairs: dict[int, _Face],
+    now: float,
+    reach: float,
+) -> dict[int, _Face]:
+    """Return a face for each of *tracks*, by id, that may have walked there since it was new.
+
+    Of tracks and faces not in *pairs*, only those that have no other choice: two that are as
+    far as this from each other are as likely two people.  Nobody confirmed, for they have a
+    verdict, which must not go to somebody else.
+    """
+    taken = {face.place for face in pairs.values()}
+    new = [t for t in tracks if not t.confirmed and t.face is not None and t.id not in pairs]
+    left = [face for face in faces if face.place not in taken]
+    if not new or not left:
+        return {}
+    far = _near(new, left, now, reach, _WALKING, _FARTHEST)
+    by_track = Counter(track for _, track, _ in far)
+    by_face = Counter(face.place for _, _, face in far)
+    return {track: face for _, track, face in far if by_track[track] == by_face[face.place] == 1}
+
+
+def _near(
+    tracks: list[Track],
+    faces: list[_Face],
+    now: float,
+    reach: float,
+    speed: float,
+    most: float,
+) -> list[tuple[float, int, _Face]]:
+    """Return how close each of *faces* is to each of *tracks*, by id, that it may belong to.
+
+    It may be *reach* face sizes from where it is expected, and *speed* face sizes more for
+    each second since the track was seen, but not more than *most*, or *reach* if that is more.
+    """
     close = []
     for track in tracks:
         expected = predict(track, now)
-        # After a gap the face may be anywhere nearby, but three face sizes away is another
-        # person.
-        limit = min(reach * (1 + 3 * max(0.0, now - track.last_seen)), max(reach, 1.5))
+        limit = min(reach + speed * max(0.0, now - track.last_seen), max(reach, most))
         # Beyond this, only a face twice as large would be near enough; so a crowd costs little.
         far = 1.5 * limit * math.sqrt(_area(expected))
         x, y = (expected[0] + expected[2]) / 2, (expected[1] + expected[3]) / 2
@@ -177,14 +253,7 @@ def _match(tracks: list[Track], faces: list[_Face], now: float, reach: float) ->
             closeness = _closeness(expected, face.box, limit)
             if closeness is not None:
                 close.append((closeness, track.id, face))
-    close.sort(key=lambda pair: -pair[0])
-    pairs: dict[int, _Face] = {}
-    taken: set[int] = set()
-    for _, track_id, face in close:
-        if track_id not in pairs and face.place not in taken:
-            pairs[track_id] = face
-            taken.add(face.place)
-    return pairs
+    return close
 
 
 def _closeness(a: Box, b: Box, limit: float) -> float | None:
@@ -206,6 +275,10 @@ def _closeness(a: Box, b: Box, limit: float) -> float | None:
 
 def _area(box: Box) -> float:
     return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+
+
+def _patience(track: Track, settings: TrackerSettings) -> float:
+    return settings.forget_seconds if track.confirmed else settings.tentative_seconds
 
 
 def _seen(track: Track, face: _Face, now: float, settings: TrackerSettings) -> Track:

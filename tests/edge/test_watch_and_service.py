@@ -185,7 +185,7 @@ def test_memory_of_people_is_bounded_and_the_counts_are_not(
     picture = painted(("mask", 30, 30, 30), size=(90, 90))
     for visit in range(50):
         for i in range(3):
-            now = visit * 2 + i / 30
+            now = visit * 6 + i / 30
             watch.see(Frame(picture, now, i), now)
     watch.end(now)
     assert watch.scene.people == () and watch.verdicts["unsure"] == 50
@@ -281,6 +281,20 @@ def test_a_model_that_was_given_up_is_shown_for_a_while(go, painted):
     assert states == [
         GateState.IDLE, GateState.SOFTWARE_FAULT, GateState.IDLE, GateState.SHUTDOWN, "closed",
     ]
+
+
+@pytest.mark.parametrize(("live", "people"), [(True, {1}), (False, {1, 2})])
+def test_only_a_film_has_cuts(detector, classifier, source_of, painted, live, people):
+    dark = painted(("no_mask", 40, 80, 50))
+    lit = dark.copy()
+    lit[:, 160:] = 255
+    source, events = source_of([dark] * 30 + [lit] * 30), []
+    source.live = live
+    run(
+        source, detector, classifier, Outputs([Recording()]), Settings(),
+        observer=Told(events.append), limits=Limits(frames=60),
+    )
+    assert {e.person for e in events if e.person} == people
 
 
 def test_an_alarm_goes_before_a_model_that_was_given_up(go, painted):

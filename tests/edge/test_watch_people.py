@@ -11,6 +11,7 @@ import pytest
 from edge.camera.frame import Frame
 from edge.gate.hours import parse_quiet_hours
 from edge.gate.policy import GateState, PolicySettings
+from edge.gate.scene_cut import is_cut, thumbnail
 from edge.gate.zone import parse_zone
 from edge.watch import Settings, Watch
 
@@ -61,6 +62,18 @@ def test_a_face_turned_aside_is_not_judged_by_that_look(
     assert scenes[-1].people[0].lack == "sideways" and classifier.asked == 0
 
 
+def test_a_scene_tells_of_faces_that_are_nobodys(walk, painted, detector, monkeypatch):
+    picture = painted(("no_mask", 100, 80, 60), ("mask", 200, 80, 60))
+    found = detector.detect(picture)
+    found.scores[1] = 0.45
+    monkeypatch.setattr(detector, "detect", lambda image: found)
+    watch, scenes = walk([picture] * 20)
+    judged = next(event for scene in scenes for event in scene.events)
+    assert all(len(scene.people) == 1 for scene in scenes)
+    assert {scene.faces for scene in scenes} == {(judged.box, (200.0, 80.0, 260.0, 140.0))}
+    assert watch.end(1.0).faces == ()
+
+
 def test_one_good_look_clears_the_reason(walk, painted):
     far, near = painted(("mask", 100, 80, 14)), painted(("mask", 96, 76, 24))
     _, scenes = walk([far] * 10 + [near] * 10)
@@ -86,6 +99,41 @@ def test_whoever_stands_there_after_a_cut_does_not_inherit_the_verdict(walk, pai
     assert [e.event for e in scenes[30].events] == ["person_left"]
     assert [p.number for p in scenes[-1].people] == [2]
     assert scenes[-1].gate.state is GateState.ALARM and watch.verdicts["mask"] == 1
+
+
+def lamp(picture):
+    """Return *picture* in the light of a lamp on the half of it where nobody is."""
+    lit = picture.copy()
+    lit[:, 160:] = 255
+    return lit
+
+
+def test_a_lamp_before_a_camera_rings_nobody_anew(detector, classifier, painted):
+    bare = backdrop(painted, 3, ("no_mask", 60, 80, 50))
+    dark = (bare // 3).astype(np.uint8)
+    dark[80:130, 60:110] = bare[80:130, 60:110]
+    assert is_cut(thumbnail(dark), thumbnail(lamp(dark)))
+    settings = Settings(policy=PolicySettings(max_alarm_seconds=2))
+    watch = Watch(detector, classifier, settings, cuts=False)
+    told = []
+    for i in range(300):
+        picture = lamp(dark) if i // 50 % 2 else dark
+        told += watch.see(Frame(picture, i / 10, i), i / 10).events
+    assert [e.event for e in told] == ["person_judged", "alarm_started", "alarm_ended"]
+
+
+@pytest.mark.parametrize("seconds", [0.9, 1.01, 2.0, 2.9])
+def test_a_bare_face_rings_at_any_rate_at_which_the_camera_is_well(walk, painted, seconds):
+    _, scenes = walk([painted(("no_mask", 100, 80, 50))] * 10, rate=1 / seconds)
+    assert GateState.ALARM in {scene.gate.state for scene in scenes}
+
+
+@pytest.mark.parametrize("rate", [3, 5, 10])
+def test_a_bare_face_that_walks_past_a_slow_camera_rings(walk, painted, rate):
+    x = [10 + int(6 * 50 * i / rate) for i in range(int(1.8 * rate))]
+    visit = [painted(("no_mask", left, 80, 50), size=(640, 240)) for left in x]
+    _, scenes = walk(visit, rate=rate)
+    assert scenes[-1].gate.state is GateState.ALARM and scenes[-1].people[0].number == 1
 
 
 def test_a_picture_of_another_size_does_not_upset_the_walk(walk, painted):

@@ -7,7 +7,7 @@ must not ring, one of a masked face must not open the door, and a coat rack must
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 ShareBox = tuple[float, float, float, float]
@@ -20,11 +20,15 @@ _AWAY_SECONDS = 1.0
 # What moved off was a person, unless a face is there again so soon: then somebody walked by, and
 # was followed in its stead.
 _VACANT_SECONDS = 10.0
+# A picture is hidden now and then, a person turns away for much of the time: each second in which
+# no face is seen at a place takes back so many of those in which one was.
+_UNSEEN_COSTS = 3.0
 # After a night without light the poster is still the poster.
 _REMEMBERED_SECONDS = 86_400.0
 # Far more than hang before a door.
 MOST_PLACES = 64
 """Of more, those seen longest ago are forgotten."""
+_MOST_LOST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,14 @@ class Stay:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A *stay* of someone who is gone: whoever appears there before *until* goes on with it."""
+
+    stay: Stay
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A part of the room: when a face was last *seen* there, and when it *left*, None if not."""
 
@@ -51,10 +63,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Fixtures:
-    """What is known of who stays: *stays* by person, and the *places* that are part of the room."""
+    """What is known of who stays: *stays* by person, and the *places* that are part of the room.
+
+    *lost* are the stays, not yet long enough, that the next face seen there goes on with.
+    """
 
     stays: Mapping[int, Stay] = field(default_factory=dict)
     places: tuple[Place, ...] = ()
+    lost: tuple[Lost, ...] = ()
 
     def hold(self, person: int) -> bool:
         """Tell whether *person* is part of the room."""
@@ -68,35 +84,70 @@ def update(
     """Return what is known after a look at *boxes*, everyone's who is followed at *now*.
 
     Who was at the same place for *seconds* is part of the room from then on, and so is who
-    appears at such a place, until they move; 0 seconds: nobody ever is.
+    appears at such a place, until they move; 0 seconds: nobody ever is.  Whoever appears where
+    someone was lost goes on with that stay, less what the time between takes back.
     """
     if not seconds:
         return Fixtures()
-    if not boxes and not fixtures.places:
-        return Fixtures() if fixtures.stays else fixtures
+    if not (boxes or fixtures.places or fixtures.stays or fixtures.lost):
+        return fixtures
     places = {place.box: place for place in fixtures.places if not _over(place, now)}
+    lost = _lost(fixtures, boxes, now)
     stays = {}
     for person, box in boxes.items():
         before = fixtures.stays.get(person)
-        stay = _appeared(box, places, now) if before is None else _stayed(before, box, now, seconds)
-        if before is not None and before.fixed and not stay.fixed:
-            known = places.get(before.box)
-            # Who merely appeared there says nothing about it by going.
-            if known is not None and before.seen - before.since >= seconds:
-                places[before.box] = Place(before.box, known.seen, left=now)
+        if before is None:
+            stay = _appeared(box, places, lost, now)
+        else:
+            stay = _stayed(before, box, now, seconds)
+        if before is not None and before.fixed and not stay.fixed and before.box in places:
+            places[before.box] = Place(before.box, places[before.box].seen, left=now)
         if stay.fixed:
             places[stay.box] = Place(stay.box, stay.seen)
         stays[person] = stay
     newest = sorted(places.values(), key=lambda place: place.seen)[-MOST_PLACES:]
-    return Fixtures(stays, tuple(newest))
+    latest = sorted(lost.values(), key=lambda one: one.stay.seen)[-_MOST_LOST:]
+    return Fixtures(stays, tuple(newest), tuple(latest))
 
 
-def _appeared(box: ShareBox, places: Mapping[ShareBox, Place], now: float) -> Stay:
-    """Return the stay of somebody new: part of the room where a place is known to be."""
-    place = max(places, key=lambda known: overlap(known, box), default=None)
-    if place is not None and overlap(place, box) >= _SAME_PLACE:
+def _lost(
+    fixtures: Fixtures, boxes: Mapping[int, ShareBox], now: float
+) -> dict[ShareBox, Lost]:
+    """Return the stays that somebody who appears now may go on with, by their boxes."""
+    lost = {one.stay.box: one for one in fixtures.lost}
+    for person, stay in fixtures.stays.items():
+        box = boxes.get(person)
+        if stay.fixed or (box is not None and overlap(stay.box, box) >= _SAME_PLACE):
+            continue
+        patience = (stay.seen - stay.since) / _UNSEEN_COSTS
+        if box is not None:
+            # Whoever is seen to move off was a person, or somebody walked by the picture.
+            patience = min(patience, _VACANT_SECONDS)
+        lost[stay.box] = Lost(stay, stay.seen + patience)
+    return {box: one for box, one in lost.items() if now < one.until}
+
+
+def _appeared(
+    box: ShareBox, places: Mapping[ShareBox, Place], lost: dict[ShareBox, Lost], now: float
+) -> Stay:
+    """Return the stay of somebody new, and take the one it goes on with out of *lost*.
+
+    Part of the room where a place is known to be.
+    """
+    place = _nearest(places, box)
+    if place is not None:
         return Stay(place, now, now, fixed=True)
-    return Stay(box, now, now)
+    place = _nearest(lost, box)
+    if place is None:
+        return Stay(box, now, now)
+    before = lost.pop(place).stay
+    unseen = now - before.seen
+    return Stay(place, before.since + (1 + _UNSEEN_COSTS) * unseen, now)
+
+
+def _nearest(places: Iterable[ShareBox], box: ShareBox) -> ShareBox | None:
+    place = max(places, key=lambda known: overlap(known, box), default=None)
+    return place if place is not None and overlap(place, box) >= _SAME_PLACE else None
 
 
 def _stayed(before: Stay, box: ShareBox, now: float, seconds: float) -> Stay:

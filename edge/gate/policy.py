@@ -28,6 +28,12 @@ _MOST_COOLING = 64
 # How far, in face sizes, someone who was lost may be found again, and by how much nearer.
 _SAME_PLACE = 1.0
 _SAME_SIZE = 2.0
+# Whoever is found there so soon after is the same person; later it may be the next in the queue.
+_MOMENT_SECONDS = 2.0
+# Nor is that sure: no silence is handed on for longer than this.
+_HANDED_ON_SECONDS = 60.0
+# Who wears no mask and is not seen may hide the face: so long it opens no door for others.
+_HIDDEN_SECONDS = 4.0
 
 
 class GateState(Enum):
@@ -60,11 +66,12 @@ class PolicySettings:
     """How the gate behaves.
 
     max_alarm_seconds  each person rings at most this long, even if they stay, and does not
-                       ring again before putting a mask on; 1 to 3600
+                       ring again before putting a mask on; who was out of sight for more than
+                       a moment counts as somebody else; 1 to 3600
     cool_down_seconds  so long after their alarm ended a person does not ring again, nor does
-                       one who appears where they were lost; longer, and fewer repeats when
-                       somebody turns away, but the next person without a mask at the same
-                       place may ring so much later; 0 to 3600
+                       one who first appears later, where they were lost; longer, and fewer
+                       repeats when somebody turns away, but the next person without a mask at
+                       the same place may ring so much later; 0 to 3600
     zone               where the middle of a face's lower edge must be for the person to count;
                        None is the whole picture
     min_face_share     a person whose face is smaller, its longer side as a share of the
@@ -109,11 +116,17 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Cooling:
-    """Someone's alarm that *ended*: where the face was last, and for how long it had rung."""
+    """Someone's alarm that *ended*: where the face was last, and for how long it had rung.
+
+    *newest* is the highest number of a person seen until then, or until that someone was lost.
+    *lost* is when the first who handed it on was, None where it is the person's own.
+    """
 
     box: ShareBox
     ended: float
     rung: float
+    newest: int
+    lost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +136,10 @@ class Gate:
     *rings* maps each person the alarm is for to when they began to ring, on the same clock.
     *silenced* are the people here whose ringing ran into its limit.  *cooling* maps people to
     alarms that ended lately, *boxes* those who ring or are silenced to where they are, and
-    *counted* everyone who counts to when they were last inside.  *fixtures* are the faces that
-    are part of the room and count for nothing.  *muted*: no sound now.
+    *counted* everyone who counts to when they were last inside.  *bare* are those without a
+    mask among them, and those lost just now, to when they were last seen.  *newest* is the
+    highest number of a person so far.  *fixtures* are the faces that are part of the room and
+    count for nothing.  *muted*: no sound now.
     """
 
     state: GateState = GateState.IDLE
@@ -134,6 +149,8 @@ class Gate:
     cooling: Mapping[int, Cooling] = field(default_factory=dict)
     boxes: Mapping[int, ShareBox] = field(default_factory=dict)
     counted: Mapping[int, float] = field(default_factory=dict)
+    bare: Mapping[int, float] = field(default_factory=dict)
+    newest: int = 0
     muted: bool = False
     fixtures: Fixtures = field(default_factory=Fixtures)
 
@@ -156,7 +173,7 @@ def update(
 
     Each offender who counts rings, at most ``max_alarm_seconds`` counted from their own start,
     so that who comes late in another's alarm is heard as long as anyone.  Nobody there always
-    means idle: no alarm outlasts the last person.
+    means idle: no alarm outlasts the last person.  Whoever has a higher number came later.
     """
     here = {p.person: p for p in people}
     boxes = {p.person: p.box for p in people}
@@ -165,21 +182,31 @@ def update(
     counted = _counted(gate.counted, moving, now, settings)
     bad = {p.person for p in people if p.verdict in OFFENCES}
     muted = at is not None and settings.quiet_hours is not None and settings.quiet_hours.hold(at)
-    if not (bad or gate.rings or gate.silenced or gate.cooling):
+    newest = max(gate.newest, *here, 0)
+    if not (bad or gate.rings or gate.silenced or gate.cooling or gate.bare):
         # Most frames by far: nobody rings, rang just now, or is about to.
-        state = _state({}, [here[person] for person in counted])
+        state = _state({}, [here[person] for person in counted], {})
         since = gate.since if state is gate.state else now
-        return Gate(state, since, counted=counted, muted=muted, fixtures=fixed)
+        return Gate(
+            state, since, counted=counted, newest=newest, muted=muted, fixtures=fixed
+        )
     offenders = bad & counted.keys()
-    cooling = _cooled(gate, here, offenders, now, settings)
-    silenced = gate.silenced & bad
+    bare = {
+        person: seen
+        for person, seen in gate.bare.items()
+        if person not in here and now - seen <= _HIDDEN_SECONDS
+    } | dict.fromkeys(offenders, now)
+    cooling = _cooled(gate, here, offenders, newest, now, settings)
+    silenced = frozenset(
+        p for p in gate.silenced & bad if p not in cooling or cooling[p].rung > 0
+    )
     rings: dict[int, float] = {}
     for person in sorted(offenders - silenced):
         if person in gate.rings:
             rings[person] = gate.rings[person]
             continue
         if person not in cooling:
-            _inherit(cooling, here, person)
+            _inherit(cooling, here, person, now)
         ended = cooling.get(person)
         if ended is None:
             rings[person] = now
@@ -190,9 +217,9 @@ def update(
             del cooling[person]
     over = {p for p, start in rings.items() if now - start >= settings.max_alarm_seconds}
     for person in over:
-        cooling[person] = Cooling(here[person].box, now, now - rings.pop(person))
+        cooling[person] = Cooling(here[person].box, now, now - rings.pop(person), newest)
     silenced |= over
-    state = _state(rings, [here[person] for person in counted])
+    state = _state(rings, [here[person] for person in counted], bare)
     return Gate(
         state=state,
         since=gate.since if state is gate.state else now,
@@ -201,6 +228,8 @@ def update(
         cooling=dict(sorted(cooling.items(), key=lambda c: c[1].ended)[-_MOST_COOLING:]),
         boxes={person: here[person].box for person in sorted(silenced | rings.keys())},
         counted=counted,
+        bare=bare,
+        newest=newest,
         muted=muted,
         fixtures=fixed,
     )
@@ -238,6 +267,7 @@ def _cooled(
     gate: Gate,
     here: Mapping[int, Present],
     offenders: set[int],
+    newest: int,
     now: float,
     settings: PolicySettings,
 ) -> dict[int, Cooling]:
@@ -249,24 +279,41 @@ def _cooled(
     for person, one in gate.cooling.items():
         verdict = here[person].verdict if person in here else "unsure"
         if verdict in OFFENCES or now - one.ended <= settings.cool_down_seconds:
+            handed_on = one.lost is not None and now - one.lost > _HANDED_ON_SECONDS
             # A mask put on earns a whole alarm for the next time it is taken off.
-            rung = 0.0 if verdict == "mask" else one.rung
-            cooling[person] = Cooling(one.box, one.ended, rung)
+            rung = 0.0 if handed_on or verdict == "mask" else one.rung
+            known = newest if person in here else one.newest
+            cooling[person] = Cooling(one.box, one.ended, rung, known, one.lost)
     for person, start in gate.rings.items():
         if person not in offenders and person in gate.boxes:
             masked = person in here and here[person].verdict == "mask"
-            cooling[person] = Cooling(gate.boxes[person], now, 0.0 if masked else now - start)
+            rung = 0.0 if masked else now - start
+            cooling[person] = Cooling(gate.boxes[person], now, rung, newest)
     for person in gate.silenced & gate.boxes.keys() - here.keys():
-        cooling[person] = Cooling(gate.boxes[person], now, settings.max_alarm_seconds)
+        before = gate.cooling.get(person)
+        lost = None if before is None else before.lost
+        box, rung = gate.boxes[person], settings.max_alarm_seconds
+        cooling[person] = Cooling(box, now, rung, newest, lost)
     return cooling
 
 
-def _inherit(cooling: dict[int, Cooling], here: Mapping[int, Present], person: int) -> None:
-    """Let *person*, who is new, go on with the ended alarm of someone lost at the same place."""
-    lost = [p for p, one in cooling.items() if p not in here and _near(one.box, here[person].box)]
+def _inherit(
+    cooling: dict[int, Cooling], here: Mapping[int, Present], person: int, now: float
+) -> None:
+    """Let *person*, who is new, go on with the ended alarm of someone lost at the same place.
+
+    What had rung counts for whoever is found within a moment; others only wait for the cool-down.
+    """
+    lost = [
+        p
+        for p, one in cooling.items()
+        if p not in here and person > one.newest and _near(one.box, here[person].box)
+    ]
     if lost:
-        newest = max(lost, key=lambda p: cooling[p].ended)
-        cooling[person] = cooling.pop(newest)
+        one = cooling.pop(max(lost, key=lambda p: cooling[p].ended))
+        rung = one.rung if now - one.ended <= _MOMENT_SECONDS else 0.0
+        first = one.ended if one.lost is None else one.lost
+        cooling[person] = Cooling(one.box, one.ended, rung, one.newest, first)
 
 
 def _near(a: ShareBox, b: ShareBox) -> bool:
@@ -280,12 +327,14 @@ def _near(a: ShareBox, b: ShareBox) -> bool:
     )
 
 
-def _state(rings: Mapping[int, float], people: Sequence[Present]) -> GateState:
+def _state(
+    rings: Mapping[int, float], people: Sequence[Present], bare: Mapping[int, float]
+) -> GateState:
     if rings:
         return GateState.ALARM
     if not people:
         return GateState.IDLE
-    if all(p.verdict == "mask" for p in people):
+    if not bare and all(p.verdict == "mask" for p in people):
         return GateState.PASS
     return GateState.LOOKING
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import UsageError
@@ -73,7 +73,14 @@ def test_whoever_appears_at_the_place_is_part_of_the_room_until_they_move():
     known = fixtures.update(known, {2: moved(POSTER, 1.5)}, 101, 60)
     assert not known.hold(2)
     # The poster is still there.
-    assert fixtures.update(known, {3: POSTER}, 150, 60).hold(3)
+    assert fixtures.update(known, {3: POSTER}, 110, 60).hold(3)
+
+
+def test_a_place_learnt_from_somebody_who_sat_still_is_free_once_a_visitor_moves_off_it():
+    sat = watched((61, {1: POSTER}), (30, {}))
+    assert sat.places
+    visited = watched((20, {2: POSTER}), (2, {2: ELSEWHERE}), (10, {}), known=sat)
+    assert not watched((20, {3: POSTER}), known=visited).hold(3)
 
 
 def test_someone_walking_in_front_of_it_for_a_moment_changes_nothing():
@@ -85,6 +92,24 @@ def test_someone_walking_in_front_of_it_for_a_moment_changes_nothing():
 def test_what_moved_off_was_a_person_unless_a_face_is_soon_there_again(seconds, held):
     known = watched((61, {1: POSTER}), (seconds, {1: ELSEWHERE}), (1, {1: ELSEWHERE, 2: POSTER}))
     assert not known.hold(1) and known.hold(2) is held
+
+
+@pytest.mark.parametrize(("hidden", "held"), [(2, True), (10, False)])
+def test_a_picture_is_one_though_now_and_then_hidden_and_who_is_often_away_is_none(hidden, held):
+    spans = [span for n in range(1, 9) for span in ((20, {n: POSTER}), (hidden, {}))]
+    assert watched(*spans, (1, {9: POSTER})).hold(9) is held
+
+
+@pytest.mark.parametrize(("seconds", "held"), [(2, True), (12, False)])
+def test_a_face_soon_seen_where_somebody_moved_off_goes_on_with_the_stay(seconds, held):
+    walker = {1: ELSEWHERE}
+    spans = (58, {1: POSTER}), (seconds, walker), (40, {**walker, 2: POSTER})
+    assert watched(*spans).hold(2) is held
+
+
+def test_who_walks_up_to_a_place_does_not_go_on_with_the_stay_of_who_was_lost_there():
+    spans = (50, {1: POSTER}), (2, {2: ELSEWHERE}), (50, {2: POSTER})
+    assert not watched(*spans).hold(2)
 
 
 def test_a_place_is_remembered_over_a_night_and_not_for_ever():
@@ -134,3 +159,20 @@ def test_what_is_kept_is_bounded_and_only_of_who_is_here(looks):
         found = fixtures.update(found, here, now * 100, 60)
         assert found.stays.keys() == here.keys()
         assert len(found.places) <= 64
+
+
+def test_the_lost_stays_that_are_kept_are_bounded():
+    crowd = {n: (n / 100, 0.1, n / 100 + 0.005, 0.2) for n in range(90)}
+    assert len(watched((20, crowd), (1, {})).lost) == 64
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 25), st.integers(1, 25)), max_size=12))
+def test_nobody_is_part_of_the_room_who_was_not_seen_there_for_so_long(visits):
+    found, now, seen = Fixtures(), 0, 0
+    for number, (here, away) in enumerate(visits):
+        for second in range(here + away):
+            boxes = {number: POSTER} if second < here else {}
+            found = fixtures.update(found, boxes, now, 60)
+            now, seen = now + 1, seen + len(boxes)
+            assert seen > 60 or not found.places

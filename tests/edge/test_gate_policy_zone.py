@@ -224,7 +224,7 @@ def test_whoever_comes_and_goes_the_gate_keeps_its_promises(film, cool_down, at)
         max_alarm_seconds=4, cool_down_seconds=cool_down, zone=DOOR, min_face_share=0.05,
         quiet_hours=parse_quiet_hours("22:00-07:00"),
     )
-    gate, loud, now, inside = Gate(), Gate(), 0.0, {}
+    gate, loud, now, inside, bare = Gate(), Gate(), 0.0, {}, {}
     for gap, people in film:
         now += gap
         gate = update(gate, people, now, config, at)
@@ -236,12 +236,17 @@ def test_whoever_comes_and_goes_the_gate_keeps_its_promises(film, cool_down, at)
         }
         here = {p.person: p for p in people if now - inside.get(p.person, -9) <= 0.5}
         offenders = {n for n, p in here.items() if p.verdict in ("no_mask", "incorrect")}
+        seen = {p.person for p in people}
+        bare = {n: last for n, last in bare.items() if n not in seen}
+        bare |= dict.fromkeys(offenders, now)
         # Only offenders in the zone ring, within their time; nobody there is always idle.
         assert gate.rings.keys() <= offenders
         assert (gate.state is ALARM) == bool(gate.rings)
         assert all(now - start < 4 for start in gate.rings.values())
         assert here or gate.state is IDLE
         assert gate.state is not PASS or all(p.verdict == "mask" for p in here.values())
+        # Nor does anyone open the door by hiding a face.
+        assert gate.state is not PASS or all(now - last > 4 for last in bare.values())
         # Quiet hours mute and change nothing else.
         assert gate.muted == config.quiet_hours.hold(at) and not loud.muted
         assert (gate.state, gate.rings) == (loud.state, loud.rings)

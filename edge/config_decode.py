@@ -239,15 +239,21 @@ def _built(kind: type[Any], given: dict[str, Any], place: str, problems: list[st
     names = {one.name: _joined(place, one.name) for one in fields(kind)}
     given = dict(given)
     needed = {one.name for one in fields(kind) if one.init and _default(one) is MISSING}
+    refused = set()
     # What is needed and not here was told: it is missing, or it was of a wrong type.
     while needed <= given.keys():
         try:
             return kind(**given)
         except (ValueError, MaskgateError) as error:
+            culprit = leading_name(str(error))
+            if culprit in refused:
+                # It was left out for what it was; that it is missing now is nobody's mistake.
+                return None
             problems.append(told_as(str(error), names, place))
             # Without the culprit the others can be tried, and each is told at once.
-            if given.pop(leading_name(str(error)), None) is None:
+            if given.pop(culprit, None) is None:
                 return None
+            refused.add(culprit)
     return None
 
 

@@ -87,8 +87,13 @@ class Room:
         """Remember *fixtures* as they are at *now*, in seconds of the run."""
         if not (fixtures.places or self._noted):
             return
-        # What has just moved off was a person.
-        ages = {p.box: max(0.0, now - p.seen) for p in fixtures.places if p.left is None}
+        # What has just moved off was a person, unless a face is seen there again within seconds:
+        # who passes by a poster must not have it written down anew.
+        ages = {
+            p.box: max(0.0, now - p.seen)
+            for p in fixtures.places
+            if p.left is None or p.box in self._noted
+        }
         self._ages = ages
         same = ages.keys() == self._noted
         # The clock begins anew with each run.

@@ -310,3 +310,8 @@ def test_no_mistake_tells_a_camera_s_password(written, content):
 )
 def test_a_shown_source_tells_no_camera_s_password(source, shown):
     assert without_secret("camera.source", source) == shown
+
+
+def test_a_value_that_is_refused_is_not_missing_too(written):
+    _, problems = examined(written('[mqtt]\nenabled = true\nhost = "bro ker"\n'))
+    assert len(problems) == 1 and "mqtt.host is 'bro ker'" in problems[0]

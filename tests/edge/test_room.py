@@ -93,6 +93,18 @@ def test_a_face_that_reaches_out_of_the_picture_is_known_again(room):
     assert known(room()) == {large: 0.0}
 
 
+def test_who_passes_by_a_poster_does_not_have_it_written_down_anew(room, monkeypatch):
+    writes = []
+    monkeypatch.setattr(Room, "_write", lambda self: writes.append(now))
+    today = room()
+    for now, left in ((0.0, None), (6.0, 5.0), (8.0, None)):
+        today.note(Fixtures(places=(Place(POSTER, now, left=left),)), now)
+    assert writes == [0.0]
+    # Nobody was seen there again: it was a person.
+    today.note(Fixtures(), now := 20.0)
+    assert writes == [0.0, 20.0]
+
+
 def test_another_camera_sees_other_walls(room):
     first = room()
     first.note(Fixtures(places=(Place(POSTER, 0.0),)), 0.0)

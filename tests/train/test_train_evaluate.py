@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -20,6 +22,7 @@ from train.evaluate.faces import evaluate_faces
 from train.evaluate.networks import Judge, load_judge
 from train.evaluate.pair import evaluate_pair, pair_tables
 from train.evaluate.pictures import evaluate_pictures, pictures_tables
+from train.evaluate.tilted import tilted
 
 CORNERS = (BOX[0], BOX[1], BOX[0] + BOX[2], BOX[1] + BOX[3])
 LABELS = ["with_mask", "without_mask", "incorrect_mask", "with_mask"]
@@ -53,6 +56,33 @@ def test_a_perfect_detector_scores_one_everywhere(pictures: list[PictureRecord])
     assert result["ranges"]["gate"]["labels"]["with_mask"]["faces"] == 2
     assert result["ranges"]["gate"]["labels"]["with_mask"]["recall"]["value"] == 1.0
     assert "AP50" in pictures_tables(result)
+
+
+@pytest.mark.parametrize("angle", [-30.0, 15.0])
+def test_a_tilted_face_is_where_the_tilted_picture_shows_it(
+    pictures: list[PictureRecord], angle: float
+) -> None:
+    record, face = pictures[0], pictures[0].faces[0]
+    image = np.zeros((96, 128, 3), np.uint8)
+    x0, y0, x1, y1 = face.box
+    middle = (round((x0 + x1) / 2), round((y0 + y1) / 2))
+    cv2.circle(image, middle, 3, (255, 255, 255), -1)
+    turned, told = tilted(image, record, angle)
+    rows, columns = np.nonzero(turned[..., 0] > 200)
+    box = told.faces[0].box
+    assert turned.shape == image.shape and told.faces[0].label == face.label
+    assert columns.mean() == pytest.approx((box[0] + box[2]) / 2, abs=1.5)
+    assert rows.mean() == pytest.approx((box[1] + box[3]) / 2, abs=1.5)
+
+
+def test_a_face_that_the_tilt_cuts_or_loses_does_not_count(
+    pictures: list[PictureRecord],
+) -> None:
+    image = np.zeros((100, 400, 3), np.uint8)
+    at = [(190.0, 40.0, 210.0, 60.0), (0.0, 40.0, 20.0, 60.0), (30.0, 40.0, 78.0, 88.0)]
+    faces = tuple(replace(pictures[0].faces[0], box=box, landmarks=None) for box in at)
+    _, told = tilted(image, replace(pictures[0], faces=faces), 30.0)
+    assert [face.ignore for face in told.faces] == [False, True]
 
 
 def test_a_blind_detector_finds_nothing(pictures: list[PictureRecord]) -> None:

@@ -72,9 +72,13 @@ def evaluate_classifier(
 
 @evaluate.command("detector")
 @path_option("--model", metavar="FILE", help="Default: the released detector.")
+@click.option(
+    "--tilt", default=0.0, show_default=True, type=click.FloatRange(0, 45), metavar="DEGREES",
+    help="Turn every picture by so much, in turns to either side, as a camera that hangs askew.",
+)
 @_evaluation_options
 def evaluate_detector(
-    model: Path | None, data: Path, split: str, repeats: int, written: Path | None
+    model: Path | None, tilt: float, data: Path, split: str, repeats: int, written: Path | None
 ) -> None:
     """Find faces in whole pictures: NAME.json in --data."""
     from train.data.coco import read_coco
@@ -83,7 +87,9 @@ def evaluate_detector(
 
     detect = load_detect(model or released("face-detector"), CURVE_THRESHOLD)
     pictures = read_coco(data / f"{split}.json")
-    result = evaluate_pictures(detect, pictures, min(repeats, 300), progress, sliced=True)
+    result = evaluate_pictures(
+        detect, pictures, min(repeats, 300), progress, sliced=True, tilt=tilt
+    )
     _report(result, pictures_tables(result), written)
 
 

@@ -23,6 +23,7 @@ from train.evaluate.slices_pictures import (
     shares_table,
     sliced_shares,
 )
+from train.evaluate.tilted import tilted
 from train.report.detection import (
     Matches,
     detection_average_precision,
@@ -81,8 +82,11 @@ def evaluate_pictures(
     progress: Progress = iter,
     *,
     sliced: bool = False,
+    tilt: float = 0.0,
 ) -> dict[str, Any]:
     """Return the metrics of *detect* on *pictures*, per range of face size.
+
+    Every picture is turned by *tilt* degrees before, in turns to either side.
 
     *detect* should answer down to a low score, or the precision-recall curve is cut.  With
     *sliced* the gate and close ranges are cut into slices as well, and mistakes are named.  A
@@ -90,11 +94,15 @@ def evaluate_pictures(
     """
     seen: dict[str, list[_Seen]] = {name: [] for name in RANGES}
     broken: list[Path] = []
+    side = 1
     for record in progress(pictures):
         image = read_picture(record.path)
         if image is None:
             broken.append(record.path)
             continue
+        if tilt:
+            image, record = tilted(image, record, side * tilt)
+            side = -side
         faces = detect(image)
         looks: dict[int, Look] = {}
         for name, share in RANGES.items():
@@ -110,6 +118,7 @@ def evaluate_pictures(
         raise DataError(f"none of the {len(broken)} pictures can be read")
     result: dict[str, Any] = {
         "pictures": len(seen["all"]),
+        **({"tilt": tilt} if tilt else {}),
         "broken": [path.name for path in broken],
         "data_checksum": data_checksum([face for p in pictures for face in p.faces]),
         "false_positives_per_picture": FALSE_POSITIVES,

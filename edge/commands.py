@@ -10,8 +10,9 @@ import click
 
 from edge.config import Config, default_config, overridden, read_config, reread
 from edge.errors import MaskgateError
-from edge.gatekeeper import Gatekeeper, Parts
+from edge.gatekeeper import Gatekeeper
 from edge.kept import Kept
+from edge.parts import Parts
 from edge.report.summary import summary_text, summary_values
 from edge.signals import Signals, Stopped
 from edge.targets import check_targets

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,7 @@ from edge.alerts.mqtt import MqttOutput
 from edge.alerts.noted import note_outputs
 from edge.alerts.opening import open_outputs
 from edge.alerts.outputs import Output, Outputs
-from edge.alerts.pins import Pins, choose_pins
-from edge.alerts.player import PinOutput
+from edge.alerts.pins import choose_pins
 from edge.alerts.sound import SoundOutput
 from edge.camera import open_source
 from edge.camera.frame import Source, remarks_of
@@ -40,6 +39,7 @@ from edge.observers import (
     Teller,
     Updates,
 )
+from edge.parts import Parts, Shown
 from edge.report.events import EventLog
 from edge.report.film import Film
 from edge.report.summary import PinRecord, Summary
@@ -54,29 +54,6 @@ if TYPE_CHECKING:
 _PIN_MARGIN = 5.0  # seconds
 # Sections whose settings the gate takes over between two frames: people stay who they are.
 _LIVE = frozenset({"people", "alarm", "decision"})
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What the gate shows itself by: all *outputs*, and those that are asked for by themselves."""
-
-    pins: Pins
-    devices: tuple[PinOutput, ...]
-    broker: MqttOutput | None
-    outputs: Outputs
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What one stretch of work is done with, from one configuration to the next."""
-
-    source: Source
-    networks: Networks
-    journal: Journal
-    pictures: Pictures
-    room: Room
-    shown: Shown
-    page: StatusPage | None
 
 
 class Gatekeeper:

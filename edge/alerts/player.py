@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from gpiozero import ZombieThread
-from gpiozero.threads import _THREADS, GPIOThread
+from gpiozero import ZombieThread, threads
+from gpiozero.threads import GPIOThread
 
 from edge.alerts.kinds import RESTING, find_kind
 from edge.alerts.patterns import OFF, Pattern
@@ -264,8 +264,8 @@ def _changes(states: Sequence[Any], active_high: bool) -> tuple[PinChange, ...]:
 def _joined(thread: Any, seconds: float) -> bool:
     """Wait at most *seconds* for *thread* to end; return whether it has, or never began."""
     if thread.ident is None:
-        # gpiozero keeps this one too, and it cannot be joined.
-        _THREADS.discard(thread)
+        # gpiozero keeps this one too, and it cannot be joined.  The name is its own, and may go.
+        getattr(threads, "_THREADS", set()).discard(thread)
         return True
     try:
         thread.join(seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from edge.gatekeeper import Gatekeeper
 from edge.kept import Kept
 from edge.parts import Parts
 from edge.report.summary import summary_text, summary_values
+from edge.service import Outcome
 from edge.signals import Signals, Stopped
 from edge.targets import check_targets
 
@@ -49,6 +51,7 @@ def run_gate(options: Mapping[str, Any], signals: Signals) -> None:
     if options["source"] is None and options["config"] is None:
         say("No --source is given, so this is the built-in scene (--source demo:).")
     reopened = adjusted = 0
+    outcome: Outcome | None = None
     with Kept() as kept:
         keeper = Gatekeeper(kept, options, say, warn, signals.at_once)
         try:
@@ -66,8 +69,12 @@ def run_gate(options: Mapping[str, Any], signals: Signals) -> None:
                 reopened += taken
             keeper.stopped(outcome)
         except Stopped:
-            say(f"Nothing was watched: {signals.reason}.")
-            return
+            if outcome is None:
+                say(f"Nothing was watched: {signals.reason}.")
+                return
+            # Another camera was being opened; what the gate did before is told as ever.
+            outcome = replace(outcome, ended=signals.reason)
+            keeper.stopped(outcome)
         except MaskgateError:
             raise
         except Exception:

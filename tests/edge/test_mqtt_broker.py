@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from queue import Queue
 
@@ -21,23 +21,16 @@ from edge.alerts.mqtt import MqttOutput, MqttSettings
 from edge.alerts.outputs import Outputs
 from edge.gate.policy import GateState
 from edge.report.events import Event
+from tests import patience
 
 mqtt = pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # seconds; a busy machine takes its time
+eventually = partial(patience.eventually, patience=PATIENCE)
 DOOR = "maskgate/door"
 DEVICE = "homeassistant/device/maskgate_door/config"
-
-
-def eventually(holds):
-    """Wait until *holds* returns something true, and return that."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := holds()):
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.01)
-    return found
 
 
 def free_port():

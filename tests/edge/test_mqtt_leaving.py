@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
@@ -13,20 +12,11 @@ import pytest
 
 from edge.alerts.mqtt import MqttOutput, MqttSettings
 from edge.gate.policy import GateState
+from tests.patience import PATIENCE, eventually
 
 pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
-PATIENCE = 20.0  # seconds
 DOOR = "maskgate/door"
 CONNECT, PUBLISH, SUBSCRIBE, DISCONNECT = 1, 3, 8, 14
-
-
-def eventually(holds):
-    """Wait until *holds* returns something true, and return that."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := holds()):
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.01)
-    return found
 
 
 class Broker:

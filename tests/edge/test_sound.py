@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import threading
-import time
 import wave
 from dataclasses import replace
 from queue import Queue
@@ -25,18 +24,9 @@ from edge.alerts.sound import SoundOutput, SoundSettings
 from edge.alerts.tones import RATE, SOUNDING, tone_seconds, tone_wav
 from edge.errors import OutputError, UsageError
 from edge.gate.policy import GateState
+from tests.patience import PATIENCE, eventually
 
 SETTINGS = SoundSettings(enabled=True, pause=0.0)
-PATIENCE = 20.0  # seconds
-
-
-def eventually(holds):
-    """Wait until *holds* returns something true, and return that."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := holds()):
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.01)
-    return found
 
 
 @pytest.fixture

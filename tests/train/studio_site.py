@@ -24,7 +24,7 @@ import pytest
 from edge.vision.mask_painting import MaskStyle, paint_mask
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 180.0
+PATIENCE = 60.0
 """Seconds until a page must show something; much longer than it takes, even on a busy machine."""
 
 _WEARS = {"with_mask": "right", "incorrect_mask": "under_nose"}

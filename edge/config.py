@@ -65,6 +65,9 @@ class ModelSettings:
     classifier  path of the mask classifier's; default "", the released one
     threads     processor cores the networks may use, 0 to 16; more is faster up to the cores
                 there are, and hotter; default 0, all cores but one and at most 4
+    detail      how many times the pixels of its card the face detector looks at, 1 to 4; more,
+                and faces are found farther away, for so many times the detector's time;
+                default 1
 
     Raises UsageError for a value outside its range.
     """
@@ -72,9 +75,11 @@ class ModelSettings:
     detector: str = ""
     classifier: str = ""
     threads: int = 0
+    detail: float = 1.0
 
     def __post_init__(self) -> None:
         _check("threads", self.threads, 0, 16)
+        _check("detail", self.detail, 1, 4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from edge.alerts.sound import SoundOutput
 from edge.camera import open_source
 from edge.camera.frame import Source, remarks_of
 from edge.camera.pace import PacedSource
+from edge.camera.plugins import SMALL_PIXELS
 from edge.config import Config, changed
 from edge.errors import OutputError
 from edge.gate.policy import GateState
@@ -100,7 +101,9 @@ class Gatekeeper:
     def _open(self, config: Config) -> Parts:
         options, kept = self._options, self._kept
         cv2.setNumThreads(thread_count(config))
-        source = kept.get("source", config.camera, lambda: self._source(config), Source.close)
+        # A camera that can scale gives as many pixels as the detector looks at.
+        seen = (config.camera, config.models.detail)
+        source = kept.get("source", seen, lambda: self._source(config), Source.close)
         if options["record"] and self.film is None:
             self.film = Film(options["record"], source.frames_per_second)
         networks = kept.get(
@@ -290,7 +293,11 @@ class Gatekeeper:
 
     def _source(self, config: Config) -> Source:
         with self._at_once():
-            source = open_source(config.camera.source, patient=config.camera.wait)
+            source = open_source(
+                config.camera.source,
+                patient=config.camera.wait,
+                small_pixels=int(SMALL_PIXELS * config.models.detail),
+            )
         for remark in remarks_of(source):
             # A service has no end at which it would be told.
             self._say(remark)

@@ -108,7 +108,8 @@ def open_networks(
     threads = thread_count(config)
 
     def detector(model: ModelFile) -> FaceDetector:
-        return FaceDetector(model, threads, score_threshold=_sure(model) * _DOUBTFUL)
+        score = _sure(model) * _DOUBTFUL
+        return FaceDetector(model, threads, score, config.models.detail)
 
     def classifier(model: ModelFile) -> MaskClassifier:
         return MaskClassifier(model, threads)

@@ -72,6 +72,14 @@ Exit codes:
     help="The mask classifier's model file. The default is the released one.",
 )
 @click.option(
+    "--detail",
+    type=Number(1, 4),
+    default=1,
+    metavar="N",
+    help="Let the detector look at so many times the pixels, 1 to 4, as detail in the "
+    "configuration's [models] does. The default is 1.",
+)
+@click.option(
     "--note", default="", metavar="TEXT",
     help="Words to keep with the figures, such as the cooler. The default is none.",
 )
@@ -108,6 +116,7 @@ def bench(**options: Any) -> int:
         detector=options["detector"] or "",
         classifier=options["classifier"] or "",
         note=options["note"],
+        detail=options["detail"],
     )
     return _measure(Session(wishes), options)
 

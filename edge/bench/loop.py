@@ -70,7 +70,7 @@ def load(pair: Pair, threads: int) -> Networks:
     """Return both networks of *pair* on *threads* cores.  Raises ModelError."""
     settings = settings_for(pair)
     return Networks(
-        FaceDetector(pair.detector, threads, score_threshold=settings.tracker.keep_score),
+        FaceDetector(pair.detector, threads, settings.tracker.keep_score, pair.detail),
         MaskClassifier(pair.classifier, threads),
         threads,
     )

@@ -21,10 +21,11 @@ _MOST_THREADS = 8
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both model files of one benchmark."""
+    """Both model files of one benchmark, and *detail*, as a FaceDetector takes it."""
 
     detector: ModelFile
     classifier: ModelFile
+    detail: float = 1.0
 
 
 def thread_counts(cores: int) -> tuple[int, ...]:
@@ -49,7 +50,7 @@ def bare_time(
     picture = scene.pictures[0]
     owner: FaceDetector | MaskClassifier
     if network == "detector":
-        owner = FaceDetector(pair.detector, threads)
+        owner = FaceDetector(pair.detector, threads, detail=pair.detail)
         owner.detect(picture)
     else:
         owner = MaskClassifier(pair.classifier, threads)

@@ -43,7 +43,7 @@ class Wishes:
 
     *minutes* above 0 runs the loop for so long to see whether the board keeps its speed.
     *pin* is a real GPIO's BCM number, *camera* a URI; None leaves them out.  *detector* and
-    *classifier* are paths, empty for the released networks.
+    *classifier* are paths, empty for the released networks.  *detail* is as in ``[models]``.
     """
 
     quick: bool = False
@@ -53,6 +53,7 @@ class Wishes:
     detector: str = ""
     classifier: str = ""
     note: str = ""
+    detail: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class Session:
         self._pair = Pair(
             read_model(wishes.detector or released_model("face-detector"), "face-detector"),
             read_model(wishes.classifier or released_model("mask-classifier"), "mask-classifier"),
+            wishes.detail,
         )
         self._ticks: Ticks | None = None
         self._scenes: dict[tuple[int, tuple[int, int]], Scene] = {}
@@ -95,7 +97,7 @@ class Session:
             board=board,
             maskgate=edge.__version__,
             taken_at=_now(),
-            models=(model_words(self._pair.detector), model_words(self._pair.classifier)),
+            models=(self._detector_words(), model_words(self._pair.classifier)),
             runtime=board.runtime or "",
             quick=wishes.quick,
             note=wishes.note,
@@ -190,9 +192,14 @@ class Session:
         self.result.cost = loops.frame_cost(self._pair, self._scene(1), self._effort)
         self.result.memory = MemoryUse(read_own_memory(self._root).resident, None, None)
 
+    def _detector_words(self) -> str:
+        words, detail = model_words(self._pair.detector), self._pair.detail
+        return words if detail == 1 else f"{words}, detail {detail:g}"
+
     def _measure_cost_small(self) -> None:
         spec = self._pair.detector.card.input
-        scene = with_small(self._scene(1), spec.width * spec.height)
+        pixels = int(spec.width * spec.height * self._pair.detail)
+        scene = with_small(self._scene(1), pixels)
         self.result.cost_small = loops.frame_cost(self._pair, scene, self._effort)
 
     def _measure_loop(self, faces: int, threads: int, size: tuple[int, int]) -> None:

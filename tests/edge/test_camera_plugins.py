@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from configparser import ConfigParser
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from edge.camera import open_source
 from edge.camera.openers import v4l2
 from edge.camera.plugins import BUILT_IN, GROUP, Wish, added_schemes, opener
 from edge.camera.uri import SCHEMES, parse_uri
+from edge.config import CameraSettings, ModelSettings, default_config
 from edge.errors import SourceError, UsageError
+from edge.gatekeeper import Gatekeeper
+from edge.kept import Kept
 
 MODULE = """
 from edge.camera.uri import only_options
@@ -54,6 +58,22 @@ def test_another_package_adds_a_scheme(install):
     assert (source.uri.scheme, source.uri.target, source.uri.options) == ("ids", "7", {"gain": "2"})
     assert source.wish == Wish(patient=True, small_pixels=1000)
     assert added_schemes() == ("ids",)
+
+
+@pytest.mark.parametrize(("detail", "pixels"), [(1.0, 384 * 288), (1.8, 199065)])
+def test_a_gate_asks_for_as_many_pixels_as_its_detector_looks_at(
+    install, detail, pixels, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    install("maskgate-ids", "ids = maskgate_ids:open_camera")
+    config = replace(
+        default_config(), camera=CameraSettings("ids://7"), models=ModelSettings(detail=detail)
+    )
+    told = ("record", "events", "config", "no_pins", "realtime")
+    with Kept() as kept:
+        parts = Gatekeeper(kept, dict.fromkeys(told), print, print).open(config)
+        assert parts.source.wish.small_pixels == pixels
+        parts.shown.outputs.close()
 
 
 def test_an_added_scheme_is_offered_where_one_is_mistyped(install):

@@ -91,6 +91,8 @@ def test_files_of_other_editors_are_read(written, start):
         ("models.threads = true", "models.threads is true; allowed: a whole number"),
         ("models.threads = 1.5", "models.threads is 1.5; allowed: a whole number"),
         ("models.threads = 99", "models.threads is 99; allowed: 0 to 16"),
+        ("models.detail = 0.5", "models.detail is 0.5; allowed: 1 to 4"),
+        ("models.detail = 5", "models.detail is 5; allowed: 1 to 4"),
         (f"models.threads = 0x{'f' * 5000}", "models.threads is a very large number; allowed"),
         ("people.min_face = 20", 'people.min_face is 20; allowed: a text in quotes such as "20"'),
         ('people.min_face = "5"', "people.min_face is '5'; allowed: 8 to 2000 pixels"),

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.bench.scenes import make_scene
 from edge.errors import ModelError
+from edge.modelfile import read_model, released_model
+from edge.vision.crop import resized
 from edge.vision.detector import (
     STRIDES,
     Decoder,
@@ -181,3 +184,31 @@ def test_a_letterbox_used_again_shows_nothing_of_the_picture_before(size):
     box.fit(np.full((height, width, 3), 250, np.uint8))
     picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     assert np.array_equal(box.fit(picture), letterbox(picture, 64, 96)[0])
+
+
+@pytest.mark.parametrize(
+    ("detail", "picture", "looked_at"),
+    [
+        (1.0, (480, 640), (288, 384)),
+        (1.8, (480, 640), (384, 512)),
+        (2.8, (480, 640), (480, 640)),
+        (1.8, (640, 480), (512, 384)),
+        (1.8, (360, 640), (320, 576)),
+    ],
+)
+def test_detail_is_how_many_times_the_pixels_are_looked_at(detail, picture, looked_at):
+    detector = FaceDetector(read_model(released_model("face-detector")), detail=detail)
+    detector.detect(np.zeros((*picture, 3), np.uint8))
+    assert detector.network.shape == (*looked_at, 3)
+
+
+def test_more_detail_is_surer_of_who_is_far_away():
+    near = make_scene(1, (640, 480)).pictures[0]
+    far = np.full_like(near, 127)
+    far[200:296, 280:408] = resized(near, 128, 96)  # a face of 12 pixels
+
+    def sure(detail):
+        model = read_model(released_model("face-detector"))
+        return FaceDetector(model, 1, 0.01, detail).detect(far).scores[0]
+
+    assert sure(2.8) > sure(1.0) + 0.1

@@ -33,6 +33,12 @@ def _evaluation_options(command: Any) -> Any:
     return command
 
 
+_detail_option = click.option(
+    "--detail", default=1.0, show_default=True, type=click.FloatRange(1, 4), metavar="N",
+    help="Let the detector look at so many times the pixels, as detail in a gate's [models] does.",
+)
+
+
 @evaluate.command("classifier")
 @path_option("--model", metavar="FILE", help="Default: the released classifier.")
 @click.option(
@@ -76,16 +82,18 @@ def evaluate_classifier(
     "--tilt", default=0.0, show_default=True, type=click.FloatRange(0, 45), metavar="DEGREES",
     help="Turn every picture by so much, in turns to either side, as a camera that hangs askew.",
 )
+@_detail_option
 @_evaluation_options
 def evaluate_detector(
-    model: Path | None, tilt: float, data: Path, split: str, repeats: int, written: Path | None
+    model: Path | None, tilt: float, detail: float, data: Path, split: str, repeats: int,
+    written: Path | None,
 ) -> None:
     """Find faces in whole pictures: NAME.json in --data."""
     from train.data.coco import read_coco
     from train.evaluate.networks import load_detect
     from train.evaluate.pictures import evaluate_pictures, pictures_tables
 
-    detect = load_detect(model or released("face-detector"), CURVE_THRESHOLD)
+    detect = load_detect(model or released("face-detector"), CURVE_THRESHOLD, detail)
     pictures = read_coco(data / f"{split}.json")
     result = evaluate_pictures(
         detect, pictures, min(repeats, 300), progress, sliced=True, tilt=tilt
@@ -100,17 +108,18 @@ def evaluate_detector(
     "--score-threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Default: the detector's own.",
 )
+@_detail_option
 @_evaluation_options
 def evaluate_both(
-    detector: Path | None, classifier: Path | None, score_threshold: float | None, data: Path,
-    split: str, repeats: int, written: Path | None,
+    detector: Path | None, classifier: Path | None, score_threshold: float | None, detail: float,
+    data: Path, split: str, repeats: int, written: Path | None,
 ) -> None:
     """Find faces in whole pictures and judge them: NAME.json in --data."""
     from train.data.coco import read_coco
     from train.evaluate.networks import load_detect, load_judge
     from train.evaluate.pair import evaluate_pair, pair_tables
 
-    detect = load_detect(detector or released("face-detector"), score_threshold)
+    detect = load_detect(detector or released("face-detector"), score_threshold, detail)
     judge = load_judge(classifier or released("mask-classifier"))
     pictures = read_coco(data / f"{split}.json")
     result = evaluate_pair(detect, judge, pictures, repeats, progress)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.errors import ModelError
+from edge.errors import ModelError, UsageError
 from edge.modelfile import LABELS, read_model
 from edge.vision.classifier import MaskClassifier, softmax
 from edge.vision.crop import Image, crop_face
@@ -50,15 +50,20 @@ def load_judge(path: Path) -> Judge:
     return judge
 
 
-def load_detect(path: Path, score_threshold: float | None = None) -> Detect:
+def load_detect(
+    path: Path, score_threshold: float | None = None, detail: float = 1.0
+) -> Detect:
     """Return a function from a picture to its faces.
 
     *score_threshold* overrides the model's own: a low one is needed to draw a whole
-    precision-recall curve.  Raises ModelError when the file is not a face detector.
+    precision-recall curve.  *detail* is a FaceDetector's.  Raises ModelError when the file is not
+    a face detector, and UsageError for a float one with more detail.
     """
     if path.suffix != ".keras":
         model = read_model(path, "face-detector")
-        return FaceDetector(model, score_threshold=score_threshold).detect
+        return FaceDetector(model, 1, score_threshold, detail).detect
+    if detail != 1:
+        raise UsageError(f"--detail {detail:g}: {path} is no .tflite; convert it first")
     from train.detector.predict import load_keras_detector
 
     if not path.is_file():

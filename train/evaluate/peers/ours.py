@@ -16,12 +16,15 @@ from train.evaluate.peers.contestant import Contestant
 from train.evaluate.peers.frame import FACE, FRAME
 
 
-def our_detector(detector: ModelFile, classifier: ModelFile, threads: int) -> Contestant:
+def our_detector(
+    detector: ModelFile, classifier: ModelFile, threads: int, detail: float = 1.0
+) -> Contestant:
     """Return our detector, judged by our classifier where it is to say mask or no mask.
 
-    Its invoke takes pixels: what it is timed at includes swapping and quantising them.
+    *detail* is a FaceDetector's.  Its invoke takes pixels: what it is timed at includes swapping
+    and quantising them.
     """
-    pixels = detector.card.input.width * detector.card.input.height
+    pixels = int(detector.card.input.width * detector.card.input.height * detail)
     width, height = input_shape(FRAME[0], FRAME[1], pixels)
     network = Network.from_model(detector, threads)
     network.set_shape(width, height)
@@ -31,11 +34,11 @@ def our_detector(detector: ModelFile, classifier: ModelFile, threads: int) -> Co
         return letterbox(image, width, height)[0]
 
     return Contestant(
-        f"our face detector, {width}x{height}",
+        f"our face detector, {width}x{height}" + ("" if detail == 1 else f", detail {detail:g}"),
         network.run_raw,
         np.zeros((height, width, 3), np.uint8),
         feed,
-        lambda threshold: FaceDetector(detector, threads, threshold).detect,
+        lambda threshold: FaceDetector(detector, threads, threshold, detail).detect,
         MaskClassifier(classifier, threads).probabilities,
         plain.score_threshold,
         "in its model card",

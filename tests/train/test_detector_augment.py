@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from train.detector.covering import cover_faces
-from train.detector.samples import Mixture, Source, compose
+from train.detector.samples import DOOR_JITTER, Mixture, Source, compose
 from train.detector.targets import Scene
 from train.detector.tilt import Tilt
 
@@ -104,3 +104,19 @@ def test_a_face_that_is_not_to_be_covered_is_left_alone(share, side):
     boxes = np.array([[90, 70, 90 + side, 70 + side]], np.float32)
     scene = Scene(boxes, POINTS, NO_REGIONS)
     assert cover_faces(image, scene, share, np.random.default_rng(1)) is image
+
+
+@pytest.mark.parametrize(("detail", "most"), [(1.0, 1.0), (4.0, 2.0)])
+def test_a_part_is_shown_as_large_as_some_gate_sees_it(detail, most):
+    source = Source(Path("made.png"), Scene(FACE, POINTS, NO_REGIONS), np.array([False]))
+    sides = []
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        # A gate sees the made picture, 240 pixels wide, in 128.
+        _, scene = compose(
+            [source], {source.path: drawn_face()}, np.ones(1), 256, 128 * 128,
+            Mixture(0, 1, 0, 0, strength=0, detail=detail), rng,
+        )
+        sides += [box[3] - box[1] for box in scene.boxes]
+    low, high = np.exp(np.array(DOOR_JITTER)) * 80 * 128 / 240
+    assert low <= min(sides) and 0.85 * most * high < max(sides) <= most * high * 1.01

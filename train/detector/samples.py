@@ -67,6 +67,8 @@ class Mixture:
     are none ("hard negatives"), where there are any; the shares above are of the others.
     *tilted* is the share of photographs that are turned, by up to *tilt* degrees to either side:
     heads lean, and cameras hang askew.  *covered* is the share of faces behind something.
+    *detail* is how many times the card's pixels a gate may give the device's input, 1 or more:
+    parts cut at the device's scale are shown with as many, or fewer.
     """
 
     whole: float = 0.15
@@ -82,6 +84,7 @@ class Mixture:
     tilted: float = 0.0
     tilt: float = 30.0
     covered: float = 0.0
+    detail: float = 1.0
 
 
 def seen_from_the_side(landmarks: Floats) -> npt.NDArray[np.bool_]:
@@ -140,7 +143,8 @@ def compose(
         if rng.random() < 0.5:
             place = _zoomed(aims, np.ones(len(aims)), image.shape, whole, mixture, rng)
         else:
-            place = _at_the_door(aims, np.ones(len(aims)), image.shape, whole, pixels, rng)
+            area = _area(pixels, mixture, rng)
+            place = _at_the_door(aims, np.ones(len(aims)), image.shape, whole, area, rng)
         parts.append(_put(canvas, image, source, whole, *place, _angle(mixture, rng)))
         regions = []
     elif kind < mixture.mosaic:
@@ -161,7 +165,8 @@ def compose(
         if zooms and (len(regions) == 1 or rng.random() < 0.6):
             place = _zoomed(aims, odds, image.shape, region, mixture, rng)
         elif kind < 1 - mixture.whole and len(regions) == 1:
-            place = _at_the_door(aims, odds, image.shape, region, pixels, rng)
+            area = _area(pixels, mixture, rng)
+            place = _at_the_door(aims, odds, image.shape, region, area, rng)
         else:
             place = _fitted(image.shape, region, rng)
         parts.append(_put(canvas, image, source, region, *place, _angle(mixture, rng)))
@@ -210,6 +215,14 @@ def _at_the_door(
         offset = np.clip(target - middle, np.minimum(slack, 0), np.maximum(slack, 0))
         shift = np.array([left, top]) + np.where(slack < 0, offset, rng.random(2) * slack)
     return scale, shift.astype(np.float32)
+
+
+def _area(pixels: int, mixture: Mixture, rng: np.random.Generator) -> int:
+    """Return how many pixels the input of some gate has, whose card says *pixels*."""
+    # As with lookalikes, nothing is drawn where all gates are alike.
+    if mixture.detail == 1:
+        return pixels
+    return round(pixels * mixture.detail ** rng.random())
 
 
 def _angle(mixture: Mixture, rng: np.random.Generator) -> float:

@@ -109,7 +109,9 @@ def open_networks(
 
     def detector(model: ModelFile) -> FaceDetector:
         score = _sure(model) * _DOUBTFUL
-        return FaceDetector(model, threads, score, config.models.detail)
+        return FaceDetector(
+            model, threads, score_threshold=score, detail=config.models.detail
+        )
 
     def classifier(model: ModelFile) -> MaskClassifier:
         return MaskClassifier(model, threads)

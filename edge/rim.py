@@ -80,7 +80,7 @@ class Rim(click.Group):
             if type(error).__name__ == "NoArgsIsHelpError":
                 click.echo(error.format_message(), err=True)
                 return EXIT_USAGE
-            advice = f"See {self._program} --help."
+            advice = f"See {self._program}{_command(error)} --help."
             return self._complain(f"{error.format_message()} {advice}", EXIT_USAGE)
         except (KeyboardInterrupt, click.Abort):
             return self._complain(self._interrupted, EXIT_INTERRUPTED)
@@ -108,6 +108,14 @@ class Number(click.FloatRange):
         if number != number:
             self.fail(f"{value} is no number.", param, ctx)
         return number
+
+
+def _command(error: click.ClickException) -> str:
+    """Return the command that was typed wrong, such as `` run``; nothing for the program itself."""
+    asked = getattr(error, "ctx", None)
+    if not isinstance(asked, click.Context):
+        return ""
+    return asked.command_path.removeprefix(asked.find_root().command_path)
 
 
 def _replace_closed_streams() -> None:

@@ -60,7 +60,8 @@ def load_portrait() -> Image:
         data = importlib.import_module("skimage.data")
     except ImportError as error:
         raise SourceError(
-            f"the demo: source needs scikit-image for its portrait ({error}); {install}"
+            f"the demo: source needs scikit-image for its portrait ({error}); {install}; "
+            "without it 'maskgate doctor --outputs' tries buzzer and light"
         ) from error
     try:
         picture = np.asarray(data.astronaut(), np.uint8)

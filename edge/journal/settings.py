@@ -27,7 +27,7 @@ class JournalSettings:
     max_days       older events are deleted, within ten minutes; default 90, 1 to 3660.
                    A longer time shows more history, and keeps more about people
     max_megabytes  the oldest events are deleted before the files grow beyond this, in MiB,
-                   SQLite's own side files included; default 50 (some 400,000 events), 2 to 10000
+                   SQLite's own side files included; default 50 (some 350,000 events), 2 to 10000
 
     Raises UsageError for a value outside its range.
     """

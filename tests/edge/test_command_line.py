@@ -134,6 +134,19 @@ def test_every_mistake_is_one_line_with_its_code(invoke, visit, args, code, says
     assert len(complaint) == 1 and complaint[0].startswith("maskgate: ") and says in complaint[0]
 
 
+@pytest.mark.parametrize(
+    ("typed", "helped"),
+    [
+        (["run", "--max-alarm", "0"], "maskgate run --help"),
+        (["model", "install"], "maskgate model install --help"),
+        (["nix"], "maskgate --help"),
+    ],
+)
+def test_what_is_mistyped_names_the_help_that_has_it(typed, helped):
+    result = CliRunner().invoke(main, typed)
+    assert result.exit_code == 2 and result.stderr.endswith(f"See {helped}.\n")
+
+
 def test_a_bug_is_one_line_that_says_how_to_see_more(invoke, visit, detector, monkeypatch):
     monkeypatch.delenv("MASKGATE_DEBUG", raising=False)
     monkeypatch.setattr(detector, "detect", lambda image: 1 / 0)

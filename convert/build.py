@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import os
 import tempfile
@@ -16,6 +15,7 @@ import numpy as np
 
 from convert.calibration import calibration_inputs, face_crops, spread
 from convert.graph import check_int8, name_ends
+from convert.kinds import check_outputs
 from convert.narrow import narrow_branches, narrow_outputs
 from convert.parity import (
     SCORE_SLACK,
@@ -32,15 +32,16 @@ from convert.quantise import (
     quiet_native_output,
 )
 from convert.ranges import detector_ranges
+from convert.record import converted_on
 from edge import __version__
-from edge.errors import DataError, ModelError
+from edge.errors import DataError
 from edge.modelfile import CARD_FORMAT, DETECTOR_LABELS, LABELS, InputSpec, Kind, ModelCard
 from edge.vision.classifier import LOGITS
 from edge.vision.crop import Image
-from edge.vision.detector import LOWEST_SCORE, STRIDES, Faces, candidates, gather_faces
+from edge.vision.detector import LOWEST_SCORE, Faces, candidates, gather_faces
 from edge.vision.interpreter import Network, to_float
 from edge.vision.letterbox import letterbox
-from train.data.pictures import LoadedFaces, read_picture
+from train.data.pictures import LoadedFaces, broken_report, read_picture
 from train.data.records import PictureRecord
 
 T = TypeVar("T")
@@ -62,12 +63,16 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """An int8 network, named and checked, with its card and its parity with the float one."""
+    """An int8 network, named and checked, with its card and its parity with the float one.
+
+    *broken* are the pictures that could not be read and were left out.
+    """
 
     network: bytes
     card: ModelCard
     parity: ClassifierParity | DetectorParity
     operators: Counter[str]
+    broken: tuple[Path, ...]
 
 
 def build_classifier(
@@ -90,6 +95,7 @@ def build_classifier(
     """
     if not validation.records:
         raise DataError("no validation face is left to compare float and int8 on")
+    check_outputs(model, "mask-classifier")
     chosen = spread(train.records, crops, lambda record: (record.label, record.source), seed)
     pictures = face_crops(train, chosen, margin, spec.width)
     network, operators = _int8(model, spec, pictures, (LOGITS,))
@@ -105,7 +111,8 @@ def build_classifier(
         LABELS,
         about.decision["temperature"],
     )
-    return Built(network, _card("mask-classifier", spec, about, LABELS, margin), parity, operators)
+    card = _card("mask-classifier", spec, about, LABELS, margin)
+    return Built(network, card, parity, operators, (*train.broken, *validation.broken))
 
 
 def build_detector(
@@ -125,12 +132,17 @@ def build_detector(
     Raises ModelError when the network is no detector or cannot be made int8 throughout,
     DataError when no picture can be read.
     """
+    check_outputs(model, "face-detector")
     chosen = spread(train, pictures, lambda record: record.source, seed)
-    samples = [canvas for _, canvas, _, _ in _letterboxed(chosen, spec)]
+    calibrating, unread = _letterboxed(chosen, spec)
+    held_out, left_out = _letterboxed(validation, spec)
+    broken = tuple(dict.fromkeys((*unread, *left_out)))
+    for purpose, read in (("calibrate", calibrating), ("compare", held_out)):
+        if not read:
+            told = broken_report(broken) or "the data list none"
+            raise DataError(f"no picture is left to {purpose} on: {told}")
+    samples = [canvas for _, canvas, _, _ in calibrating]
     network, operators = _int8(model, spec, samples, output_names(model))
-    held_out = _letterboxed(validation, spec)
-    if not samples or not held_out:
-        raise DataError("no picture can be read to calibrate or to compare on")
     decision = about.decision
     lowest = max(LOWEST_SCORE, decision["score_threshold"] - SCORE_SLACK)
 
@@ -151,21 +163,20 @@ def build_detector(
     names = [name for name, _, _, _ in held_out]
     parity = compare_detectors(floats, quantised, names, decision["score_threshold"])
     card = _card("face-detector", spec, about, DETECTOR_LABELS, None)
-    return Built(network, card, parity, operators)
+    return Built(network, card, parity, operators, broken)
 
 
 def provenance(
     record: Mapping[str, Any], keras_file: Path, command: str, data: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return where a model comes from, for its card: commands, data, settings, versions, date."""
-    # Reproducible builds set this; without a clock it is what a build has.
-    stamp = os.environ.get("SOURCE_DATE_EPOCH")
-    now = datetime.datetime.now(datetime.timezone.utc)
-    made = datetime.datetime.fromtimestamp(int(stamp), datetime.timezone.utc) if stamp else now
+    """Return where a model comes from, for its card: commands, data, settings, versions, date.
+
+    Raises UsageError when ``SOURCE_DATE_EPOCH`` is set and is no time.
+    """
     return {
         "command": record.get("command", ""),
         "convert_command": command,
-        "converted": made.date().isoformat(),
+        "converted": converted_on(os.environ),
         "converter": converter_version(),
         "maskgate": __version__,
         "keras_sha256": hashlib.sha256(keras_file.read_bytes()).hexdigest(),
@@ -204,12 +215,6 @@ def face_counts(faces: LoadedFaces) -> dict[str, dict[str, int]]:
 def _int8(
     model: Any, spec: InputSpec, pictures: Sequence[Image], names: Sequence[str]
 ) -> tuple[bytes, Counter[str]]:
-    given = output_names(model)
-    parts = ("score", "box", "landmark")
-    cells = [f"{part}{stride}" for part in parts for stride in STRIDES]
-    wanted = [LOGITS] if tuple(names) == (LOGITS,) else cells
-    if sorted(names) != sorted(wanted) or len(given) != len(names):
-        raise ModelError(f"the network's outputs are {list(given)}; {wanted} are needed")
     inputs = calibration_inputs(pictures, spec)
     network = quantise(model, spec.height, spec.width, inputs)
     operators = check_int8(network)
@@ -232,14 +237,17 @@ def _float_outputs(
 
 def _letterboxed(
     records: Sequence[PictureRecord], spec: InputSpec
-) -> list[tuple[str, Image, float, tuple[int, int]]]:
-    found = []
+) -> tuple[list[tuple[str, Image, float, tuple[int, int]]], list[Path]]:
+    """Return name, canvas, scale and size of each picture that can be read, and the broken ones."""
+    found, broken = [], []
     for record in records:
         image = read_picture(record.path)
-        if image is not None:
-            canvas, scale = letterbox(image, spec.width, spec.height)
-            found.append((record.path.name, canvas, scale, (image.shape[1], image.shape[0])))
-    return found
+        if image is None:
+            broken.append(record.path)
+            continue
+        canvas, scale = letterbox(image, spec.width, spec.height)
+        found.append((record.path.name, canvas, scale, (image.shape[1], image.shape[0])))
+    return found, broken
 
 
 def _loaded(content: bytes, spec: InputSpec) -> Network:

@@ -23,10 +23,8 @@ from edge.errors import ModelError
 Floats = npt.NDArray[np.float32]
 
 
-def load_keras(path: Path, layers: Sequence[type] = ()) -> Any:
+def load_keras(path: Path) -> Any:
     """Return the Keras model in *path* (``.keras``), without its optimizer.
-
-    *layers* are the classes of our own that it is built of.
 
     Raises ModelError when it is missing, is no Keras file, or Keras runs on another backend
     than TensorFlow, which conversion needs.
@@ -47,9 +45,12 @@ def load_keras(path: Path, layers: Sequence[type] = ()) -> Any:
             f"Keras runs on {keras.backend.backend()!r}; conversion needs TensorFlow: set "
             "KERAS_BACKEND=tensorflow (the .keras file is the same for every backend)"
         )
+    # Known for either kind of network, or a detector given for a classifier looked damaged.
+    from train.detector.network import Upsample
+
     try:
         return keras.models.load_model(
-            path, custom_objects={layer.__name__: layer for layer in layers}, compile=False
+            path, custom_objects={Upsample.__name__: Upsample}, compile=False
         )
     except Exception as error:  # Keras answers damaged files with a dozen types.
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -62,6 +63,13 @@ def output_names(model: Any) -> tuple[str, ...]:
     if isinstance(outputs, Mapping):
         return tuple(outputs)
     return tuple(model.output_names)
+
+
+def output_shapes(model: Any) -> dict[str, tuple[int | None, ...]]:
+    """Return the shape of each of the *model*'s outputs by name, batch first; None where free."""
+    names = output_names(model)
+    outputs = _listed(model.output, names)
+    return {name: tuple(one.shape) for name, one in zip(names, outputs, strict=True)}
 
 
 def float_function(model: Any) -> Callable[[Floats], dict[str, Floats]]:

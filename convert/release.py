@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from convert.cardtext import card_text
 from convert.graph import ends
 from convert.modelwriter import assemble
 from convert.parity import Bounds, ClassifierParity, DetectorParity
+from convert.places import card_path, check_writable, report_paths, writing
 from convert.tables import markdown_table
-from edge.errors import ModelError, OutputError, ParityError
-from edge.files import write_whole
+from edge.errors import ModelError, ParityError
+from edge.files import replaced, write_whole
 from edge.modelfile import ModelCard, ModelFile, SelfTest, SelfTestPictures, read_model
+from edge.vision.classifier import MaskClassifier
+from edge.vision.detector import FaceDetector
 from edge.vision.interpreter import Network
 from edge.vision.selftest import (
     MOST_TOLERANCE,
@@ -39,7 +43,7 @@ LEAST_TOLERANCE = 2
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a conversion writes: the model file, and a folder and stem for the parity report."""
+    """Where a conversion writes: the model file, and the parity report, a path without ending."""
 
     model: Path
     report: Path
@@ -104,36 +108,57 @@ def release(
 ) -> ModelFile:
     """Write the parity report, and the model file with its human-readable card; return the file.
 
-    The file is read back and its self-test run before it is put in place, so a broken one
-    never replaces a good one.  Raises ParityError, having written the report alone, when
-    *parity* breaks *bounds* and ``to.force`` is not set; OutputError when nothing can be
-    written there.
+    The file is loaded as a gate does and its self-test run before it is put in place, so that
+    one that no gate takes never replaces a good one.  Raises ParityError, having written the
+    report alone, when *parity* breaks *bounds* and ``to.force`` is not set; ModelError when a
+    gate would refuse the file; OutputError, which names the path, when one cannot be written.
+    Then neither model nor card is changed.
     """
     breaches = parity.breaches(bounds)
     forced = bool(breaches) and to.force
-    try:
-        _write_report(parity, bounds, breaches, card, to.report)
-        if breaches and not to.force:
-            raise ParityError(
-                f"{to.model} was not written: {'; '.join(breaches)}; see "
-                f"{to.report.with_suffix('.md')}, calibrate on more data, or pass --force"
-            )
-        metrics = {**card.metrics, "parity": {**parity.as_dict(), "forced": forced}}
-        card = dataclasses.replace(card, metrics=metrics)
-        content = assemble(network, card, described(network), labelled)
-        with tempfile.TemporaryDirectory() as folder:
-            trial = Path(folder) / to.model.name
+    _write_report(parity, bounds, breaches, card, to.report)
+    if breaches and not to.force:
+        raise ParityError(
+            f"{to.model} was not written: {'; '.join(breaches)}; see "
+            f"{report_paths(to.report)[0]}, calibrate on more data, or pass --force"
+        )
+    metrics = {**card.metrics, "parity": {**parity.as_dict(), "forced": forced}}
+    card = dataclasses.replace(card, metrics=metrics)
+    content = assemble(network, card, described(network), labelled)
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / to.model.name
+        with writing(trial):
             trial.write_bytes(content)
-            run_self_test(read_model(trial, card.kind))
-        write_whole(to.model, content)
-        model = read_model(to.model, card.kind)
-        write_whole(to.model.with_suffix(".md"), card_text(model, notes=to.notes))
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {to.model} or {to.report}: {error.strerror or error}; "
-            "check the folder and the space left"
-        ) from error
-    return model
+        try:
+            model = read_model(trial, card.kind)
+            _load_as_a_gate(model)
+        except ModelError as error:
+            # Nobody finds the file of that trial again.
+            raise ModelError(str(error).replace(str(trial), str(to.model))) from error
+        text = card_text(model, notes=to.notes)
+    _put_in_place(to.model, content, text)
+    return dataclasses.replace(model, path=to.model)
+
+
+def _load_as_a_gate(model: ModelFile) -> None:
+    # A gate refuses more than a self-test does, such as outputs that are not one logit per label.
+    (MaskClassifier if model.card.kind == "mask-classifier" else FaceDetector)(model)
+    run_self_test(model)
+
+
+def _put_in_place(model: Path, content: bytes, text: str) -> None:
+    card = card_path(model)
+    check_writable(model)
+    with writing(model):
+        model.parent.mkdir(parents=True, exist_ok=True)
+        with replaced(model) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            # Inside, so that the model takes its place last: where its card cannot be written,
+            # the old model stays, with the old card.
+            with writing(card), replaced(card) as beside:
+                beside.write(text.encode())
 
 
 def described(network: bytes) -> Mapping[str, str]:
@@ -162,7 +187,9 @@ def _write_report(
         "bounds": dataclasses.asdict(bounds),
         "parity": parity.as_dict(),
     }
-    write_whole(path.with_suffix(".json"), json.dumps(tree, indent=1) + "\n")
+    markdown, machine = report_paths(path)
+    with writing(machine):
+        write_whole(machine, json.dumps(tree, indent=1) + "\n")
     verdict = f"Out of bounds: {'; '.join(breaches)}." if breaches else "Within the bounds."
     parts = [
         f"# Float against int8: {card.name}, version {card.version}",
@@ -171,7 +198,8 @@ def _write_report(
         "## Worst cases",
         worst_table(parity) or "None.",
     ]
-    write_whole(path.with_suffix(".md"), "\n\n".join(parts) + "\n")
+    with writing(markdown):
+        write_whole(markdown, "\n\n".join(parts) + "\n")
 
 
 def worst_table(parity: Parity) -> str:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from edge.errors import DataError, UsageError
+from edge.errors import DataError, OutputError, UsageError
 from edge.modelfile import LABELS
 from tests.train.making import face_picture, face_rows, write_csv, write_picture
 from train.classifier.config import DEFAULT_CONFIG, read_config
@@ -21,7 +26,13 @@ from train.data.read import read_face_data
 from train.studio import dataset
 from train.studio.audit import audited
 from train.studio.dataset import Audit, AuditedFace
-from train.studio.datasets import chosen_dataset, layout_of, list_datasets
+from train.studio.datasets import (
+    chosen_dataset,
+    find_datasets,
+    is_split_by_seed,
+    layout_of,
+    list_datasets,
+)
 from train.studio.drawing import lightened
 from train.studio.forms import config_with_corrections
 from train.studio.relabel import CHOICES, read_rows, relabel, rows_text
@@ -77,6 +88,18 @@ def test_labels_that_the_network_doubts_come_worst_first(faces_folder: Path) -> 
     assert found and {face.label for face in found} == {"with_mask", "incorrect_mask"}
     assert [f.agreement for f in found] == sorted(f.agreement for f in found)
     assert {face.seen for face in found} == {"without_mask"}
+
+
+def test_only_a_name_that_stands_for_one_face_of_both_sides_is_asked_about(
+    faces_folder: Path,
+) -> None:
+    one, two, three, other = audit_of(faces_folder).faces[:4]
+    faces = (
+        replace(one, file="/set/cam0/2.png", split="val"),
+        replace(two, file="/set/cam1/2.png", split="train"),
+        *(replace(three, file="/set/crowd.png") for _ in range(2)), other,
+    )
+    assert dataset.names_alone(Audit("/set", "", faces, 4)) == {other.name}
 
 
 def test_small_and_dark_faces_are_found(tmp_path: Path) -> None:
@@ -145,6 +168,23 @@ def test_data_sets_are_chosen_below_the_roots_only(tmp_path: Path, faces_folder:
     assert layout_of(faces_folder) == "faces"
 
 
+def test_a_folder_whose_name_is_no_text_is_left_out_and_told(tmp_path: Path) -> None:
+    for name in (os.fsdecode(b"caf\xe9"), "données"):
+        for label in LABELS[:2]:
+            (tmp_path / "root" / name / label).mkdir(parents=True)
+    found = find_datasets([tmp_path / "root"])
+    assert list(found.named) == ["root/données"] and found.left_out == ("root/caf\\udce9",)
+
+
+def test_the_seed_decides_only_where_a_data_set_brings_no_split(
+    tmp_path: Path, faces_folder: Path
+) -> None:
+    (tmp_path / "shop").mkdir()
+    assert is_split_by_seed(tmp_path / "shop", "val")
+    assert not is_split_by_seed(tmp_path / "shop", "test")
+    assert not is_split_by_seed(faces_folder, "val")
+
+
 def test_an_answer_is_a_row_that_trainings_read(tmp_path: Path) -> None:
     path = tmp_path / "c" / "corrections.csv"
     relabel(path, "b.jpg", "with_mask", "incorrect_mask")
@@ -169,7 +209,7 @@ def test_an_answer_can_be_changed_and_taken_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "given_label", "seen"),
     [("../a.jpg", "with_mask", "drop"), ("", "with_mask", "drop"), ("a\nb", "with_mask", "drop"),
-     ("a\udcff.jpg", "with_mask", "drop"),
+     ("a\udcff.jpg", "with_mask", "drop"), (" a.jpg", "with_mask", "drop"),
      ("a.jpg", "masked", "drop"), ("a.jpg", "with_mask", "gone")],
 )
 def test_a_correction_that_is_none_is_refused(
@@ -182,7 +222,7 @@ def test_a_correction_that_is_none_is_refused(
 
 _NAMES = st.text(
     st.characters(codec="utf-8", min_codepoint=32, exclude_characters="/\x7f"), min_size=1
-)
+).filter(lambda name: name == name.strip())
 
 
 @given(st.dictionaries(st.tuples(_NAMES, st.sampled_from(LABELS)), st.sampled_from(CHOICES)))
@@ -194,6 +234,43 @@ def test_whatever_a_file_is_called_its_row_is_read_back(
     rows = {key: (seen, "why, \"so\"") for key, seen in answers.items()}
     path.write_text(rows_text(rows), encoding="utf-8")
     assert read_rows(path) == rows
+
+
+def test_a_list_that_a_spreadsheet_saved_is_read_as_trainings_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "corrections.csv"
+    path.write_bytes(b"\xef\xbb\xbffile,given,seen,why\r\n a.jpg ,with_mask , drop,dark \r\n")
+    assert read_rows(path) == {("a.jpg", "with_mask"): ("drop", "dark")}
+    relabel(path, "a.jpg", "with_mask", "incorrect_mask")
+    assert [(c.file, c.seen) for c in read_corrections(path)] == [("a.jpg", "incorrect_mask")]
+
+
+def test_visitors_who_answer_at_once_lose_no_answer(tmp_path: Path) -> None:
+    path = tmp_path / "corrections.csv"
+
+    def answer(number: int) -> None:
+        relabel(path, f"{number}.jpg", "with_mask", "drop")
+
+    with ThreadPoolExecutor(4) as visitors:
+        list(visitors.map(answer, range(40)))
+    assert len(read_rows(path)) == 40
+
+
+def test_an_answer_waits_for_another_program_that_writes_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "corrections.csv"
+    monkeypatch.setattr("train.studio.relabel._TURN_SECONDS", 0.1)
+    # Not by a turn of this process: whoever writes holds the file beside it.
+    holding = "import fcntl, sys; f = open(sys.argv[1], 'wb'); fcntl.flock(f, fcntl.LOCK_EX); " \
+        "print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", holding, str(tmp_path / ".corrections.csv.lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline()
+        with pytest.raises(OutputError, match="others have been writing it"):
+            relabel(path, "a.jpg", "with_mask", "drop")
+        other.communicate(timeout=30)
+    relabel(path, "a.jpg", "with_mask", "drop")
+    assert len(read_rows(path)) == 1
 
 
 def test_a_training_is_given_both_lists_of_corrections(tmp_path: Path) -> None:

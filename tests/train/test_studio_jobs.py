@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
 from dataclasses import replace
@@ -23,7 +25,7 @@ from train.studio.jobs import (
     stop_job,
     write_job,
 )
-from train.studio.supervise import LARGEST_LOG
+from train.studio.supervise import LARGEST_LOG, Log
 
 
 @pytest.fixture
@@ -167,6 +169,59 @@ def test_a_log_grows_to_its_bound_and_no_further(program: Path) -> None:
     assert ended(folder).state == "done"
     assert (folder / "log.txt").stat().st_size < LARGEST_LOG + 1000
     assert "left out" in log_tail(folder)
+
+
+class Disk(io.BytesIO):
+    """A log's file on a disk with *room* for so many bytes."""
+
+    room = 10**9
+
+    def write(self, text: bytes) -> int:  # type: ignore[override]
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = super().write(text[: self.room])
+        self.room -= written
+        return written
+
+
+def test_a_log_says_where_a_full_disk_cost_it_lines() -> None:
+    disk = Disk()
+    log = Log(disk)
+    disk.room = 9
+    for chunk in (b"epoch 1\n", b"epoch 2\n", b"epoch 3\n"):
+        log.copy(chunk)
+    disk.room = 10**9
+    log.copy(b"epoch 4\n")
+    log.copy(b"epoch 5\n")
+    before, missing, after = disk.getvalue().partition(b"\n[lines are missing here")
+    assert before == b"epoch 1\ne" and missing
+    assert after.endswith(b"]\nepoch 4\nepoch 5\n")
+
+
+def test_a_run_goes_on_where_its_log_cannot_be_written(program: Path) -> None:
+    folder = program.parent / "runs" / "run"
+    folder.mkdir(parents=True)
+    (folder / "log.txt").symlink_to("/dev/full")
+    job = ended(start(program, "loud"))
+    assert (job.state, job.code) == ("done", 0)
+
+
+def test_room_for_the_note_of_its_end_is_kept_while_a_run_is_at_work(program: Path) -> None:
+    folder = start(program, "wait")
+    eventually(lambda: "ready" in log_tail(folder))
+    assert (folder / ".spare").stat().st_size >= (folder / "job.json").stat().st_size
+    stop_job(folder, patience=0.3)
+    ended(folder)
+    assert not (folder / ".spare").exists()
+
+
+def test_a_run_is_stopped_where_nothing_can_be_written(program: Path) -> None:
+    folder = start(program, "wait")
+    eventually(lambda: "ready" in log_tail(folder))
+    # In the place of a file that is written: as impossible as on a full disk.
+    (folder / ".patience").mkdir()
+    stop_job(folder, patience=0.3)
+    assert ended(folder).state == "stopped"
 
 
 def test_too_many_runs_at_once_are_refused_by_name(program: Path) -> None:

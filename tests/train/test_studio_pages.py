@@ -14,15 +14,16 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.modelfile import read_model
+from edge.modelfile import LABELS, read_model
 from tests.edge.model_files import CLASSIFIER, make, released_version
 from tests.train.making import face_rows, write_csv
 from tests.train.studio_site import encoded, eventually, portrait
 from tests.train.test_studio_bad_input import clip_of, png_bomb
 from tests.train.test_studio_runs import METRICS, changed, run_in
-from train.studio.jobs import read_job, stop_job
+from train.studio.jobs import checked_name, read_job, stop_job
 from train.studio.promote import Wish, promote
 from train.studio.relabel import read_rows
+from train.studio.runs import argument
 from train.studio.settings import VARIABLE, StudioSettings, settings_text
 
 testing = pytest.importorskip("streamlit.testing.v1", reason="Streamlit is not installed")
@@ -153,6 +154,23 @@ def test_a_data_set_is_looked_at_and_a_label_put_right(
     assert before == {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
+@pytest.mark.parametrize("name", ["faces (1)", "données", "my faces"])
+def test_a_data_set_may_be_called_anything(
+    studio: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for label in LABELS[:2]:
+        (tmp_path / "sets" / name / label).mkdir(parents=True)
+        (tmp_path / "sets" / os.fsdecode(b"caf\xe9") / label).mkdir(parents=True)
+    started: list[str] = []
+    monkeypatch.setattr(
+        "train.studio.views.data.start_job", lambda runs, run, *_, **__: started.append(run)
+    )
+    app = studio("data", data=(str(tmp_path / "sets"),))
+    assert "names are no UTF" in words(app) and app.selectbox[0].options == [f"sets/{name}"]
+    app.button(key="look").click().run()
+    assert words(app) and checked_name(started[0]).startswith("look-")
+
+
 def test_a_form_starts_a_process_that_can_be_stopped(studio: Open, tmp_path: Path) -> None:
     folder = tmp_path / "sets" / "made"
     write_csv(folder / "train.csv", face_rows(folder, 12))
@@ -196,6 +214,26 @@ def test_every_form_is_there_once_there_are_runs_and_data(
     app = studio("runs", data=(str(tmp_path / "sets"),))
     app.button_group(key="runs_view").set_value(view).run()
     assert words(app) is not None and [b.label for b in app.button] == ["Start"]
+
+
+@pytest.mark.parametrize(("split", "seed"), [("shop", True), ("made", False)])
+def test_a_training_is_measured_on_what_its_own_seed_kept_back(
+    studio: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split: str, seed: bool
+) -> None:
+    for label in LABELS[:2]:
+        (tmp_path / "sets" / "shop" / label).mkdir(parents=True)
+    write_csv(tmp_path / "sets" / "made" / "train.csv", face_rows(tmp_path / "sets" / "made", 3))
+    write_csv(tmp_path / "sets" / "made" / "val.csv", face_rows(tmp_path / "sets" / "made", 3, 50))
+    run = run_in(tmp_path / "runs" / "old", {**METRICS, "seed": 7}, 2)
+    (run / "model.keras").write_bytes(b"weights")
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr("train.studio.views.runs._start", lambda *given: asked.append(given[3]))
+    app = studio("runs", data=(str(tmp_path / "sets"),))
+    app.button_group(key="runs_view").set_value("evaluate").run()
+    app.selectbox(key="evaluated_model").set_value("old/model.keras").run()
+    app.selectbox(key="evaluate_data").set_value(f"sets/{split}").run()
+    next(b for b in app.button if b.label == "Start").click().run()
+    assert argument(asked[0], "--seed") == ("7" if seed else "")
 
 
 def test_two_runs_are_compared(studio: Open, tmp_path: Path) -> None:

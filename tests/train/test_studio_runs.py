@@ -10,6 +10,7 @@ import pytest
 
 from convert.cli import main as convert_main
 from edge.errors import UsageError
+from tests.edge.model_files import CLASSIFIER, make
 from train.cli import main as train_main
 from train.evaluate.pictures import RANGES
 from train.studio import forms
@@ -27,6 +28,7 @@ from train.studio.runs import (
     metrics_side_by_side,
     read_history,
     read_run,
+    training_seed,
 )
 
 METRICS: dict[str, Any] = {
@@ -136,13 +138,39 @@ def test_headlines_come_first_among_the_numbers(tmp_path: Path) -> None:
          {"value": 0.85, "low": 0.75, "high": 0.95}, 0),
         ("accuracy", {"value": 0.8, "low": 0.79, "high": 0.81},
          {"value": 0.85, "low": 0.84, "high": 0.86}, 1),
-        ("calibration_error", {"value": 0.02, "low": 0.01, "high": 0.03},
+        ("validation.expected_calibration_error", {"value": 0.02, "low": 0.01, "high": 0.03},
          {"value": 0.09, "low": 0.08, "high": 0.1}, -1),
         ("name", "a", "b", 0),
+        ("validation.sources.ilc.recalls.with_mask", 0.8, 0.9, 1),
+        ("wrong_alerts_per_100_pictures.all", 1.0, 5.0, -1),
+        ("seconds", 60, 30, 1),
+        ("parameters", 400_000, 2_200_000, 0),
+        ("temperature", 1.1, 1.9, 0),
+        ("validation.ranges.gate.score_threshold", 0.4, 0.62, 0),
+        ("validation.classes.with_mask.faces", 100, 200, 0),
+        ("validation.false_positives_per_picture", 0.1, 0.2, 0),
     ],
 )
 def test_better_is_said_only_beyond_chance(name: str, one: Any, two: Any, says: int) -> None:
     assert better(Difference(name, one, two)) == says
+
+
+@pytest.mark.parametrize(
+    ("metrics", "seed"),
+    [({"seed": 7}, 7), (METRICS, 1), ({"config": []}, None), ({"seed": True}, None), (None, None)],
+)
+def test_the_seed_of_a_training_stands_beside_its_network(
+    tmp_path: Path, metrics: dict[str, Any] | None, seed: int | None
+) -> None:
+    assert training_seed(run_in(tmp_path / "run", metrics) / "model.keras") == seed
+
+
+def test_the_seed_of_a_converted_training_stands_in_the_card(tmp_path: Path) -> None:
+    path = tmp_path / "new.tflite"
+    path.write_bytes(make(CLASSIFIER, 50, lambda card: card["provenance"].update(seed=7)))
+    assert training_seed(path) == 7
+    path.write_bytes(b"no model")
+    assert training_seed(path) is None
 
 
 def test_a_metric_with_an_interval_is_one_leaf() -> None:
@@ -163,6 +191,8 @@ def test_a_metric_with_an_interval_is_one_leaf() -> None:
         forms.convert_command("detector", Path("r"), Path("d"), Path("o"), None, False),
         forms.evaluate_command("detector", Path("m"), Path("d"), "val", 0, Path("o")),
         forms.evaluate_command("classifier", Path("m"), Path("d"), "test", 9, Path("o")),
+        forms.evaluate_command("classifier", Path("m"), Path("d"), "val", 9, Path("o"), 7),
+        forms.evaluate_command("detector", Path("m"), Path("d"), "val", 9, Path("o"), 7),
         forms.promote_command(Path("m"), Path("d"), 4, Path("n"), Path("e"), "/key"),
         forms.promote_command(Path("m"), Path("d"), 4, Path("n"), None, ""),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,13 @@ def test_only_this_machines_own_addresses_need_no_password(
         return
     with pytest.raises(UsageError, match="give --password-file too"):
         checked_settings(tmp_path / "runs", (), None, None, address, None)
+
+
+def test_a_folder_of_data_whose_path_is_no_text_is_refused_in_words(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    with pytest.raises(UsageError, match=r"caf\\udce9': its path is no UTF-8; rename"):
+        checked_settings(tmp_path / "runs", (folder,), None, None, "127.0.0.1", None)
 
 
 @pytest.mark.parametrize("content", ["", "\n", "short\n"])

@@ -39,6 +39,14 @@ def test_a_correction_of_something_else_changes_nothing(faces):
     assert kept == faces and "1 of 1 do not concern" in note
 
 
+def test_a_name_that_both_sides_of_the_split_have_is_nobodys():
+    faces, kept_back = [face("cam1/2.jpg"), face("b.jpg")], [face("cam0/2.jpg")]
+    rows = [Correction("2.jpg", "with_mask", "drop"), Correction("b.jpg", "with_mask", "drop")]
+    kept, note = corrected(faces, rows, kept_back)
+    assert [str(r.picture) for r in kept] == ["cam1/2.jpg"]
+    assert "1 of 2 do not concern" in note
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -44,14 +44,16 @@ def read_corrections(path: Path) -> list[Correction]:
 
 
 def corrected(
-    records: Sequence[FaceRecord], corrections: Sequence[Correction]
+    records: Sequence[FaceRecord], corrections: Sequence[Correction],
+    others: Sequence[FaceRecord] = (),
 ) -> tuple[list[FaceRecord], str]:
     """Return *records* with *corrections* made, and one line that says how many were.
 
-    A correction is made only where its picture shows one face, labelled as it says: in other
-    data a file may have the same name.
+    *others* are the faces on the other side of the split.  A correction is made only where one
+    face of both sides is in a picture of that name, and is labelled as it says: in other data, or
+    another folder of these, a file may have the same name.
     """
-    faces = Counter(record.picture.name for record in records)
+    faces = Counter(record.picture.name for record in (*records, *others))
     seen = {(c.file, c.given): c.seen for c in corrections}
     kept, changed, dropped = [], 0, 0
     for record in records:

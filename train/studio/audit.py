@@ -6,7 +6,6 @@ Runs in the background as any training does; the page reads its result.
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,10 +78,6 @@ def audited(
     hashes = np.stack([difference_hash(pictures[path]) for path in paths])
     looks = _Looks({path: i for i, path in enumerate(paths)}, near_duplicate_groups(hashes))
     click.echo(f"compared {len(paths)} pictures with each other")
-    count: defaultdict[Path, int] = defaultdict(int)
-    for side in sides.values():
-        for record in side.records:
-            count[record.picture] += 1
     faces: list[AuditedFace] = []
     for name, side in sides.items():
         for record in side.records:
@@ -93,7 +88,6 @@ def audited(
                 AuditedFace(
                     file=_text(record.picture), split=name, label=record.label,
                     source=record.source, group=record.group, box=record.box,
-                    alone=count[record.picture] == 1,
                     alike=int(looks.groups[looks.hashes[record.picture]]),
                     shorter=float(min(box[0, 2] - box[0, 0], box[0, 3] - box[0, 1])),
                     brightness=brightness(grey), sharpness=sharpness(grey),

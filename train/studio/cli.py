@@ -103,9 +103,13 @@ def checked_settings(
 
         if len(first_line(str(password_file))) < SHORTEST:
             raise UsageError(f"--password-file {password_file}: use {SHORTEST} letters or more")
+    from train.studio.datasets import is_text
+
     for folder in data:
         if not folder.is_dir():
             raise UsageError(f"--data {folder}: no such folder")
+        if not is_text(str(folder.resolve())):
+            raise UsageError(f"--data {str(folder)!a}: its path is no UTF-8; rename the folder")
     if gates is not None:
         from train.studio.gates import read_fleet
 

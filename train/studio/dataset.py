@@ -25,9 +25,8 @@ LARGEST_AUDIT = 256 * 1024 * 1024
 class AuditedFace:
     """A labelled face and what was seen of it.
 
-    *alike* is the number of its group of near-duplicates.  *alone* is whether its picture shows
-    no other labelled face: only such a one can be corrected by name.  *shorter* is its box's
-    shorter side in pixels, *brightness* 0 to 255 and *sharpness* 0 to 2 as the gate measures.
+    *alike* is the number of its group of near-duplicates.  *shorter* is its box's shorter side in
+    pixels, *brightness* 0 to 255 and *sharpness* 0 to 2 as the gate measures.
     """
 
     file: str
@@ -36,7 +35,6 @@ class AuditedFace:
     source: str
     group: str
     box: Box
-    alone: bool
     alike: int
     shorter: float
     brightness: float
@@ -113,6 +111,15 @@ def doubtful(audit: Audit, most: float = 0.5) -> list[AuditedFace]:
     return sorted(
         (face for face in audit.faces if face.agreement <= most), key=lambda f: f.agreement
     )
+
+
+def names_alone(audit: Audit) -> frozenset[str]:
+    """Return the names of pictures that stand for one face in the whole set, on either side.
+
+    Only such a face can be corrected: a correction names a picture, without its folder.
+    """
+    faces = Counter(face.name for face in audit.faces)
+    return frozenset(name for name, count in faces.items() if count == 1)
 
 
 def poor(audit: Audit) -> Mapping[str, list[AuditedFace]]:

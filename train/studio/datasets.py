@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,14 @@ from train.data.folders import is_folder_per_class
 Layout = Literal["faces", "pictures", "folders", "voc"]
 _DEEPEST = 2
 _MOST_FOLDERS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Datasets:
+    """Data sets by the name a visitor sees, and the names of those *left_out* as no UTF-8."""
+
+    named: Mapping[str, Path]
+    left_out: tuple[str, ...] = ()
 
 
 def layout_of(folder: Path) -> Layout | None:
@@ -29,19 +38,46 @@ def layout_of(folder: Path) -> Layout | None:
     return None
 
 
-def list_datasets(roots: Sequence[Path]) -> dict[str, Path]:
-    """Return the data sets in *roots* and two levels below, by the name a visitor sees.
+def is_split_by_seed(folder: Path, split: str) -> bool:
+    """Tell whether a training's seed decides which faces of *folder* are its *split*.
+
+    So it is with ``val`` where the data set brings no file of that name.
+    """
+    return split == "val" and not any((folder / f"val.{end}").is_file() for end in ("csv", "json"))
+
+
+def find_datasets(roots: Sequence[Path]) -> Datasets:
+    """Return what data sets lie in *roots* and two levels below.
 
     Links are not followed out of a root.
     """
-    found: dict[str, Path] = {}
+    named: dict[str, Path] = {}
+    left_out: list[str] = []
     for root in roots:
         home = root.resolve()
         for folder in _folders(home):
             if folder.is_relative_to(home) and layout_of(folder) is not None:
                 inner = folder.relative_to(home).as_posix()
-                found[home.name if inner == "." else f"{home.name}/{inner}"] = folder
-    return found
+                name = home.name if inner == "." else f"{home.name}/{inner}"
+                if is_text(str(folder)):
+                    named[name] = folder
+                else:
+                    left_out.append(name.encode("utf-8", "backslashreplace").decode("utf-8"))
+    return Datasets(named, tuple(left_out))
+
+
+def list_datasets(roots: Sequence[Path]) -> dict[str, Path]:
+    """Return the data sets that may be chosen below *roots*, by the name a visitor sees."""
+    return dict(find_datasets(roots).named)
+
+
+def is_text(name: str) -> bool:
+    """Tell whether *name* can be shown: a file's name may be any bytes, and then it is no UTF-8."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def chosen_dataset(roots: Sequence[Path], name: str) -> Path:

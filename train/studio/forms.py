@@ -75,15 +75,22 @@ def convert_command(
 
 
 def evaluate_command(
-    network: Network, model: Path, data: Path, split: str, repeats: int, out: Path
+    network: Network, model: Path, data: Path, split: str, repeats: int, out: Path,
+    seed: int | None = None,
 ) -> tuple[str, ...]:
-    """Return the command that measures *model* on *split* of *data* and writes JSON into *out*."""
+    """Return the command that measures *model* on *split* of *data* and writes JSON into *out*.
+
+    *seed* is that of the training, where it decides which faces were kept back; detectors are
+    never measured so.
+    """
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", split):
         raise UsageError(f"split is {split!r}; allowed are letters and digits, such as val")
-    return (
+    command = (
         "train", "evaluate", network, "--model", str(model), "--data", str(data),
         "--split", split, "--repeats", str(repeats), "--json", str(out / EVALUATION_NAME),
     )
+    known = seed is not None and network == "classifier"
+    return (*command, *(("--seed", str(seed)) if known else ()))
 
 
 def promote_command(

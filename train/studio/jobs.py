@@ -134,7 +134,9 @@ def stop_job(folder: Path, *, patience: float = 10.0) -> Job | None:
     """
     job = read_job(folder)
     if job is not None and job.state == "running":
-        write_whole(folder / ".patience", f"{patience}\n")
+        # A full disk keeps no run from being stopped; without the note it has the usual time.
+        with contextlib.suppress(OSError):
+            write_whole(folder / ".patience", f"{patience}\n")
         with contextlib.suppress(OSError):
             os.kill(job.supervisor, signal.SIGTERM)
     return read_job(folder)

@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from edge.errors import ModelError
+from edge.modelfile import read_model
 from train.studio.forms import EVALUATION_NAME
 from train.studio.jobs import Job, read_job
 
@@ -36,7 +38,23 @@ HEADLINES: Mapping[str, str] = {
 }
 """What stands first in a comparison, by its place in ``metrics.json``."""
 
-LOWER_IS_BETTER = ("error", "loss", "false_positives", "seconds")
+_HIGHER_IS_BETTER = (
+    "accuracy", "with_without", "with_without_balanced_accuracy",
+    "with_without_balanced_accuracy_of_three", "incorrect_recall", "incorrect_precision",
+    "incorrect_recall_at_stated_precision", "recall", "recalls", "precision", "average_precision",
+    "found", "found_and_right",
+)
+_LOWER_IS_BETTER = (
+    "expected_calibration_error", "log_loss", "loss", "val_loss", "seconds",
+    "wrong_alerts_per_100_pictures",
+)
+DIRECTIONS: Mapping[str, int] = (
+    dict.fromkeys(_HIGHER_IS_BETTER, 1) | dict.fromkeys(_LOWER_IS_BETTER, -1)
+)
+"""1 where more is better and -1 where less is, by the name of what is measured.
+
+Of a number that is not named here, such as a threshold or a count, nobody can say.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +166,24 @@ def argument(command: Sequence[str], option: str) -> str:
     return command[command.index(option) + 1] if option in command[:-1] else ""
 
 
+def training_seed(model: Path) -> int | None:
+    """Return the seed of the training that *model* came from, None where nothing tells it.
+
+    It stands beside a ``model.keras``, in its ``metrics.json``, and in the card of a ``.tflite``.
+    """
+    told: Mapping[str, Any]
+    if model.suffix == ".keras":
+        told = read_json(model.parent / "metrics.json")
+    else:
+        try:
+            told = read_model(model).card.provenance
+        except (ModelError, OSError):
+            return None
+    config = told.get("config")
+    seed = told.get("seed", config.get("seed") if isinstance(config, Mapping) else None)
+    return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return the object in the JSON file at *path*, empty where there is none to be read."""
     try:
@@ -256,13 +292,20 @@ def number_words(name: str, number: float) -> str:
 def better(difference: Difference) -> int:
     """Return 1 where the second run is better, -1 where it is worse, 0 where that is open.
 
-    Open as well while the intervals of both overlap: then it may be chance.
+    Open while the intervals of both overlap, as it may be chance, and for a number of which
+    neither more nor less is known to be better.
     """
     one, two = number_of(difference.first), number_of(difference.second)
     if one is None or two is None or one == two or _overlap(difference.first, difference.second):
         return 0
-    less = any(word in difference.name for word in LOWER_IS_BETTER)
-    return 1 if (two < one) == less else -1
+    direction = _direction(difference.name)
+    return direction if two > one else -direction
+
+
+def _direction(name: str) -> int:
+    # Some are told by label or kind, as recalls.with_mask: there the part before is the measure.
+    parts = name.split(".")[-2:]
+    return next((DIRECTIONS[part] for part in reversed(parts) if part in DIRECTIONS), 0)
 
 
 def _overlap(one: Any, two: Any) -> bool:

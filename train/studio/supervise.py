@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -11,9 +12,10 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, BinaryIO
 
 from edge.errors import MaskgateError
+from edge.files import write_whole
 from train.studio.jobs import LOG_NAME, Job, JobState, born_at, local_now, read_job, write_job
 from train.studio.settings import VARIABLE, current_settings
 
@@ -27,6 +29,40 @@ RECORDED = ("classifier", "detector", "convert", "evaluate")
 """Kinds of runs that go into MLflow's store, where there is one."""
 
 _RECORD_SECONDS = 300.0
+_SPARE_NAME, _SPARE_BYTES = ".spare", 8192
+_FULL = b"\n[the log is full; the rest is left out]\n"
+_MISSING = b"\n[lines are missing here: the log could not be written, as on a full disk]\n"
+
+
+class Log:
+    """What a run says, up to a bound.  A disk that is full costs it lines, and nobody else more.
+
+    *file* is opened for appending bytes, unbuffered: what is not written is known at once.
+    """
+
+    def __init__(self, file: BinaryIO | io.RawIOBase) -> None:
+        self._file = file
+        self._room = LARGEST_LOG - file.tell()
+        self._missing = False
+
+    def copy(self, chunk: bytes) -> None:
+        """Note *chunk* of what the command says, as far as the bound allows."""
+        room = self._room
+        if room > 0:
+            self._room -= self.note(chunk[:room] + (_FULL if len(chunk) > room else b""))
+
+    def note(self, text: bytes) -> int:
+        """Note *text* whatever the bound; return how many bytes were written, 0 where none can be.
+
+        Where some could not be written before, that is said first.
+        """
+        told = (_MISSING if self._missing else b"") + text
+        try:
+            written = self._file.write(told) or 0
+        except OSError:
+            written = 0
+        self._missing = written < len(told)
+        return written
 
 
 class Supervisor:
@@ -43,14 +79,17 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._on_stop)
         number = os.getpid()
         job = replace(self._job, state="running", supervisor=number, born=born_at(number))
-        with (self._folder / LOG_NAME).open("ab") as log:
-            log.write(f"$ python -m {' '.join(job.command)}\n".encode())
-            log.flush()
+        # Before there is a process: where this cannot be written, none is left without a watcher.
+        write_job(self._folder, job)
+        with contextlib.suppress(OSError):
+            write_whole(self._folder / _SPARE_NAME, "x" * _SPARE_BYTES)
+        with (self._folder / LOG_NAME).open("ab", buffering=0) as file:
+            log = Log(file)
+            log.note(f"$ python -m {' '.join(job.command)}\n".encode())
             self._process = subprocess.Popen(
                 [sys.executable, "-u", "-m", *job.command], stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
             )
-            write_job(self._folder, job)
             if self._asked_to_stop:
                 self._stop()
             assert self._process.stdout is not None
@@ -62,8 +101,18 @@ class Supervisor:
             self._signal(signal.SIGKILL)
             pump.join(_LAST_WORDS)
             state = _state(code, self._asked_to_stop)
-            log.write(f"[{state}, exit code {code}]\n".encode())
-        write_job(self._folder, replace(job, state=state, code=code, ended=local_now()))
+            last = f"[{state}, exit code {code}]\n".encode()
+            noted = log.note(last)
+            self._write_end(replace(job, state=state, code=code, ended=local_now()))
+            if not noted:
+                log.note(last)
+
+    def _write_end(self, job: Job) -> None:
+        """Note how *job* ended, also on a full disk: in the room that was kept for this."""
+        # Where even that is taken the run counts as lost, and can be resumed.
+        with contextlib.suppress(OSError):
+            (self._folder / _SPARE_NAME).unlink(missing_ok=True)
+            write_job(self._folder, job)
 
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
         self._asked_to_stop = True
@@ -83,16 +132,10 @@ class Supervisor:
                 os.killpg(self._process.pid, kind)
 
 
-def _pump(source: IO[bytes], log: IO[bytes]) -> None:
-    """Copy *source* to *log* until it ends; beyond a bound, only read it."""
-    room = LARGEST_LOG - log.tell()
+def _pump(source: IO[bytes], log: Log) -> None:
+    """Copy *source* to *log* until it ends: a pipe that nobody reads would stop who writes it."""
     while chunk := os.read(source.fileno(), 65536):
-        if room > 0:
-            log.write(chunk[:room])
-            if len(chunk) > room:
-                log.write(b"\n[the log is full; the rest is left out]\n")
-            log.flush()
-        room -= len(chunk)
+        log.copy(chunk)
 
 
 def _note_in_mlflow(folder: Path, job: Job) -> None:
@@ -136,7 +179,7 @@ def main() -> int:
     # So that the pages, and the person at the keyboard, stay quick.
     os.nice(_NICE)
     Supervisor(folder, job).run()
-    with contextlib.suppress(MaskgateError):
+    with contextlib.suppress(MaskgateError, OSError):
         _note_in_mlflow(folder, job)
     return 0
 

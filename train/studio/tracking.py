@@ -6,13 +6,11 @@ run is found by a tag, so that a resumed one goes on in the same record.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import math
 import os
 import platform
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -37,6 +35,7 @@ from train.studio.runs import (
 )
 from train.studio.settings import VARIABLE, current_settings
 from train.studio.supervise import RECORDED
+from train.studio.turns import turn
 
 if TYPE_CHECKING:
     from train.studio.releases import Release
@@ -260,7 +259,9 @@ def _store(uri: str, runs: Path) -> Iterator[Any]:
     # Read when MLflow is imported; it would tell its makers of each use, and the log of each step.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    with _turn(runs / FOLDER):
+    # Two that make one store, or one record, at once would make two.
+    busy = f"{runs / FOLDER}: another run is recorded there; later"
+    with turn(runs / FOLDER / "lock", _TURN_SECONDS, busy):
         try:
             from mlflow.tracking import MlflowClient
 
@@ -271,27 +272,6 @@ def _store(uri: str, runs: Path) -> Iterator[Any]:
         except Exception as error:
             words = " ".join(str(error).split())[:400]
             raise OutputError(f"MLflow cannot do that: {words or type(error).__name__}") from error
-
-
-@contextmanager
-def _turn(folder: Path) -> Iterator[None]:
-    # Two that make one store, or one record, at once would make two.
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("wb")
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    with lock:
-        until = time.monotonic() + _TURN_SECONDS
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() > until:
-                    raise OutputError(f"{folder}: another run is recorded there; later") from None
-                time.sleep(0.1)
-        yield
 
 
 def _origin(folder: Path) -> Sequence[Path]:

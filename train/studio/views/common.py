@@ -15,7 +15,7 @@ import streamlit as st
 from edge.errors import MaskgateError, ModelError
 from edge.modelfile import Kind, ModelFile, read_model, released_model
 from train.studio.colours import VERDICT_COLOURS, ink
-from train.studio.datasets import list_datasets
+from train.studio.datasets import find_datasets
 from train.studio.drawing import picture
 from train.studio.gates import BrokerSettings
 from train.studio.listening import Listener
@@ -132,14 +132,15 @@ def choice(where: Any, label: str, options: Iterable[str], **given: Any) -> str:
     return str(where.selectbox(label, list(options), **given))
 
 
-def datasets() -> dict[str, Path]:
-    """Return the data sets that may be chosen, by the name a visitor sees."""
-    return list_datasets(settings().data_folders)
-
-
 def dataset_choice(key: str) -> Path | None:
     """Let the visitor choose a data set; None, with a hint, where there is none."""
-    found = datasets()
+    there = find_datasets(settings().data_folders)
+    if there.left_out:
+        st.caption(plain(
+            f"Left out, as their names are no UTF-8: {', '.join(there.left_out[:5])}. Rename "
+            "those folders."
+        ))
+    found = there.named
     if not found:
         st.info(
             "No data set is here yet. Start the studio with `--data FOLDER`: a folder of "

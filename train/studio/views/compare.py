@@ -75,8 +75,8 @@ def _numbers(one: Run, two: Run) -> None:
         st.info("These runs measured nothing in common.")
         return
     st.caption(
-        "Grey: the 95 % intervals of both overlap, or the numbers are the same. Coloured: they "
-        "do not, or there are none."
+        "Grey: the 95 % intervals of both overlap, the numbers are the same, or neither more nor "
+        "less of it is better. Coloured: the intervals do not overlap, or there are none."
     )
     with st.expander(f"All {len(shared)} numbers", icon=":material/table:"):
         st.dataframe(

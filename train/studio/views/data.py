@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,7 +38,9 @@ def page() -> None:
     if data is None:
         return
     digest = hashlib.sha256(str(data).encode()).hexdigest()[:8]
-    folder = settings.runs_folder / f"look-{data.name[:30]}-{digest}".replace(" ", "-")
+    # A folder may be called anything, a run may not; the digest tells two of them apart.
+    plain = re.sub(r"[^A-Za-z0-9._-]", "-", data.name[:30])
+    folder = settings.runs_folder / f"look-{plain}-{digest}"
     job = read_job(folder)
     if job is not None and job.at_work:
         st.fragment(_waiting, run_every=1.5)(folder)
@@ -117,11 +120,18 @@ def _relabelling(
     path = Path(settings.corrections)
     rows = read_rows(path)
     passed: set[str] = st.session_state.setdefault("passed", set())
-    # Of several faces in a picture the CSV cannot say which; those are not asked about.
+    # Of several faces of one name the CSV cannot say which; those are not asked about.
+    alone = dataset.names_alone(audit)
     left = [
         f for f in faces
-        if f.alone and (f.name, f.label) not in rows and f.file not in passed
+        if f.name in alone and (f.name, f.label) not in rows and f.file not in passed
     ]
+    unsaid = sum(f.name not in alone for f in faces)
+    if unsaid:
+        st.caption(
+            f"{unsaid} doubtful faces are not asked about: pictures of the same name, or faces in "
+            "the same picture, cannot be told apart in the CSV."
+        )
     st.caption(
         f"{len(left)} to look at, {len(rows)} corrected so far. Keys: 1 mask, 2 no mask, 3 worn "
         "wrong, 0 leave out, Space the label is right. Answers go into a CSV that trainings "

@@ -14,10 +14,19 @@ from train.classifier.config import DEFAULT_CONFIG, read_config
 from train.data.corrections import FOLDER as LABELS_FOLDER
 from train.studio import forms
 from train.studio.colours import BLUE, GREY, VERMILION, YELLOW
+from train.studio.datasets import is_split_by_seed
 from train.studio.forms import ClassifierForm, DetectorForm, Network
 from train.studio.jobs import checked_name, log_tail, resume_job, start_job, stop_job
 from train.studio.plots import history_chart
-from train.studio.runs import Run, headlines, list_runs, number_of, number_words, read_run
+from train.studio.runs import (
+    Run,
+    headlines,
+    list_runs,
+    number_of,
+    number_words,
+    read_run,
+    training_seed,
+)
 from train.studio.settings import StudioSettings
 from train.studio.views import common, promotion
 
@@ -285,8 +294,11 @@ def _evaluate(settings: StudioSettings) -> None:
         if st.form_submit_button("Start", type="primary", icon=":material/play_arrow:"):
             with common.told():
                 out = settings.runs_folder / checked_name(name)
+                # Elsewhere the split by another seed would show it faces that it was trained on.
+                by_seed = chosen is not None and is_split_by_seed(data, split)
                 command = forms.evaluate_command(
-                    network, chosen or released_model(kind), data, split, int(repeats), out
+                    network, chosen or released_model(kind), data, split, int(repeats), out,
+                    training_seed(chosen) if chosen is not None and by_seed else None,
                 )
                 _start(settings, name, "evaluate", command)
 

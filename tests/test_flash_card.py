@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge.errors import OutputError, UsageError
-from scripts.flashing.card import disk, verify, write
+from scripts.flashing import job
+from scripts.flashing.card import Disk, disk, verify, write
+from scripts.flashing.personal import Personal
 from tests.cards import MIB
 
 PATH = Path("/dev/sdx")
@@ -75,6 +80,35 @@ def test_what_is_no_disk_is_refused(tmp_path: Path) -> None:
         disk(tmp_path, NEED)
     with pytest.raises(UsageError, match=r"No such file.*is the card in the reader"):
         disk(tmp_path / "sdx", NEED)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"size": 64_000_000_000}, {"model": "Backup"}, {"serial": "2"}, {"number": 2080},
+     {"sequence": "18"}],
+)
+def test_a_disk_that_took_the_cards_place_is_not_written_to(
+    tmp_path: Path, card: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    agreed = Disk(card, 32_000_000_000, "the card", "Reader", "1", 2064, "17")
+    (tmp_path / "raspios.img").write_bytes(b"image")
+    monkeypatch.setattr(job, "_make", lambda job, part, say: part.write_bytes(b"gate"))
+    wanted = job.Job(
+        tmp_path / "raspios.img", sha256(b"image").hexdigest(), tmp_path, Personal(), None, agreed,
+        None, tmp_path, False,
+    )
+    before = card.read_bytes()
+    now = replace(agreed, words="a disk", **changes)
+    with pytest.raises(UsageError, match=r"was the card when this began, and another .*a disk"):
+        job.carry_out(wanted, print, lambda path, need: now)
+    assert card.read_bytes() == before
+    job.carry_out(wanted, print, lambda path, need: agreed)
+    assert card.read_bytes().startswith(b"gate")
+
+
+def test_a_disk_is_known_by_model_and_serial() -> None:
+    found = disk(PATH, NEED, listing(serial=" 000000001532 "))
+    assert (found.model, found.serial) == ("Card  Reader", "000000001532")
 
 
 def test_what_was_written_is_read_back_the_same(image: Path, card: Path) -> None:

@@ -145,6 +145,8 @@ def test_no_room_is_told_before_anything_is_written(
 def test_the_program_of_the_first_boot_is_one_for_a_shell() -> None:
     done = subprocess.run(["sh", "-n"], input=SETUP, text=True, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+    # The installer is one for bash, which sh is not on Raspberry Pi OS.
+    assert 'bash "$here/program/scripts/install-device"' in SETUP
 
 
 @needs_mounts

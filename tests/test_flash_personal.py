@@ -86,6 +86,16 @@ def test_the_kernels_words_are_replaced_not_repeated() -> None:
     )
 
 
+def test_emoji_and_umlauts_come_through_as_they_are() -> None:
+    yaml = pytest.importorskip("yaml")
+    key = "ssh-ed25519 AAAAC3Nz Jürgen 😀"
+    wanted = Personal(ssh_key=key, wifi_ssid="Pizza 🍕", wifi_country="AT")
+    assert tomllib.loads(custom_toml(wanted))["ssh"]["authorized_keys"] == [key]
+    assert yaml.safe_load(user_data(wanted))["users"][0]["ssh_authorized_keys"] == [key]
+    found = yaml.safe_load(network_config(wanted))["network"]["wifis"]["wlan0"]
+    assert list(found["access-points"]) == ["Pizza 🍕"]
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
@@ -97,6 +107,9 @@ def test_the_kernels_words_are_replaced_not_repeated() -> None:
         ({"ssh_key": 'ssh-ed25519 AAAA "\nusers:'}, "holds no public key"),
         ({"wifi_ssid": "x" * 33, "wifi_country": "AT"}, "1 to 32 bytes"),
         ({"wifi_ssid": "a\nb", "wifi_country": "AT"}, "1 to 32 bytes"),
+        ({"wifi_ssid": "\udcff", "wifi_country": "AT"}, "1 to 32 bytes"),
+        ({"ssh_key": "ssh-ed25519 AAAA me\x7f"}, "holds no public key"),
+        ({"ssh_key": "ssh-ed25519 AAAA me\x85"}, "holds no public key"),
         ({"wifi_ssid": "Shop"}, "needs --wifi-country"),
         ({"wifi_ssid": "Shop", "wifi_country": "at"}, "--wifi-country is 'at'"),
         ({"wifi_password": "longenough"}, "goes with --wifi-ssid only"),

@@ -123,6 +123,28 @@ def test_an_update_replaces_the_environment_and_settings_nobody_touched(
     assert not (installed.root / f"{CONFIG}.new").exists()
 
 
+@pytest.mark.parametrize("line", [
+    'source = "rtsp://10.0.0.5/door"', "source = 'rtsp://u:p#w@h/x'  # the back door",
+])
+def test_an_update_keeps_the_camera(installed: Device, line: str) -> None:
+    stored, config = installed.environment() / "share/gate.toml", installed.root / CONFIG
+    text = config.read_text().replace('source = "picamera2://0"', line)
+    stored.write_text(text)
+    config.write_text(text)
+    done = installed.install("--wheel", installed.wheel("2"))
+    assert done.returncode == 0, done.stderr
+    assert config.read_text().startswith("# version 2\n")
+    assert config.read_text().endswith(f"[camera]\n{line}\n")
+    new = installed.environment() / "share/gate.toml"
+    assert new.read_text() == config.read_text() and new.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_camera_that_is_named_anew_takes_the_place_of_the_one_before(installed: Device) -> None:
+    done = installed.install("--wheel", installed.wheel("2"), "--camera", "csi://1")
+    assert done.returncode == 0, done.stderr
+    assert 'source = "csi://1"' in (installed.root / CONFIG).read_text()
+
+
 def test_settings_of_the_owner_are_kept_and_new_ones_put_beside(installed: Device) -> None:
     config = installed.root / CONFIG
     config.write_text("# mine\n")
@@ -163,6 +185,17 @@ def test_an_update_that_fails_leaves_the_gate_as_it_was(
     assert told in done.stderr and "the gate is as it was" in done.stderr.lower()
     assert (files(installed), installed.environments()) == before
     assert not installed.called("systemctl")
+
+
+def test_an_update_that_ends_before_the_new_version_is_in_use_takes_its_files_back(
+    installed: Device,
+) -> None:
+    (installed.root / UNIT).write_text("# an older unit\n")
+    before = files(installed), installed.environments()
+    installed.fails("systemd-tmpfiles")
+    done = installed.install("--wheel", installed.wheel("2"))
+    assert done.returncode == 1 and "cannot give /etc/maskgate/gate.toml" in done.stderr
+    assert (files(installed), installed.environments()) == before
 
 
 def test_an_unfinished_environment_is_removed_by_the_next_update(installed: Device) -> None:
@@ -387,6 +420,56 @@ def test_a_version_that_does_not_start_gives_way_to_the_old_one(
     assert link.split() == ["1", str((installed.root / "opt/maskgate").readlink())]
     assert "old one, which is back" in errors
     assert len(installed.called("systemctl restart")) == 2
+
+
+# Notes what systemctl restart would go by, and fails the first time.
+FAILS_ONCE = """#!/usr/bin/env bash
+here="$(dirname "$0")/.."
+echo "systemctl $*" >> "$here/calls"
+[ "$1" = restart ] || exit 0
+cd /
+for file in {unit} {jetson} {config} etc/sysusers.d/maskgate.conf etc/tmpfiles.d/maskgate.conf; do
+    echo "$file $(stat -c '%a %u:%g' "$file" 2> /dev/null) $(head -n 1 "$file" 2> /dev/null)"
+done > "$here/seen"
+[ -e "$here/once" ] && exit 0
+touch "$here/once"
+exit 1
+"""
+
+
+def test_a_version_that_does_not_start_leaves_no_file_to_the_old_one(
+    installed: Device, machine: tuple[str, ...]
+) -> None:
+    jetson = f"{UNIT}.d/jetson.conf"
+    for name in (UNIT, "etc/sysusers.d/maskgate.conf", "etc/tmpfiles.d/maskgate.conf"):
+        (installed.root / name).write_text(f"# old {name}\n")
+    os.chown(installed.root / CONFIG, 0, 65534)
+    write(installed.folder / "bin" / "systemctl",
+          FAILS_ONCE.format(unit=UNIT, jetson=jetson, config=CONFIG))
+    _, errors, link = after(
+        installed, machine, "--wheel", installed.wheel("2"), "--board", "jetson"
+    )
+    assert link.split() == ["1", str((installed.root / "opt/maskgate").readlink())]
+    assert "the old one is back" in errors
+    assert installed.called("systemctl")[-2:] == [
+        "systemctl daemon-reload", "systemctl restart maskgate.service",
+    ]
+    assert (installed.folder / "seen").read_text().splitlines() == [
+        f"{UNIT} 644 0:0 # old {UNIT}", f"{jetson}  ", f"{CONFIG} 640 0:65534 # version 1",
+        "etc/sysusers.d/maskgate.conf 644 0:0 # old etc/sysusers.d/maskgate.conf",
+        "etc/tmpfiles.d/maskgate.conf 644 0:0 # old etc/tmpfiles.d/maskgate.conf",
+    ]
+
+
+def test_a_unit_that_does_not_start_gives_way_to_the_one_before(
+    installed: Device, machine: tuple[str, ...]
+) -> None:
+    (installed.root / UNIT).write_text("# old unit\n")
+    write(installed.folder / "bin" / "systemctl",
+          FAILS_ONCE.format(unit=UNIT, jetson=f"{UNIT}.d/jetson.conf", config=CONFIG))
+    _, errors, _ = after(installed, machine, "--wheel", installed.wheel("1"))
+    assert "the gate with these files does not start; that with the ones before is back" in errors
+    assert (installed.folder / "seen").read_text().startswith(f"{UNIT} 644 0:0 # old unit\n")
 
 
 def test_a_gate_that_is_up_to_date_is_not_disturbed(

@@ -133,9 +133,12 @@ def _measure(session: Session, options: dict[str, Any]) -> int:
     if error is not None and not session.result.networks:
         raise error
     result = session.finish(whole=whole)
-    if options["json_file"]:
-        write_report(Path(options["json_file"]), result)
-    click.echo(result_text(result, reference_for(machine_key(result.board))))
+    try:
+        click.echo(result_text(result, reference_for(machine_key(result.board))))
+    finally:
+        # Neither is lost with the other: a minute went into them.
+        if options["json_file"]:
+            write_report(Path(options["json_file"]), result)
     if error is not None:
         raise error
     if options["write_config"] and whole and result.advice is not None:
@@ -186,6 +189,7 @@ def _check_targets(options: dict[str, Any]) -> None:
     from edge.bench.configure import with_threads
     from edge.errors import OutputError
     from edge.targets import check_targets
+    from edge.writable import check_writable, told_as
 
     check_targets(
         options["camera"] or "demo:",
@@ -193,8 +197,11 @@ def _check_targets(options: dict[str, Any]) -> None:
         {f"--{name}": options[name] for name in ("detector", "classifier")}
         | {"--write-config": options["write_config"]},
     )
-    if options["json_file"] and Path(options["json_file"]).is_dir():
-        raise OutputError(f"--json: {options['json_file']} is a folder; name a file")
+    if options["json_file"]:
+        file = Path(options["json_file"])
+        with told_as("--json", file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        check_writable("--json", file)
     if options["write_config"]:
         path = Path(options["write_config"])
         try:
@@ -206,6 +213,7 @@ def _check_targets(options: dict[str, Any]) -> None:
                 "maskgate config default"
             ) from None
         with_threads(text, 1, str(path))
+        check_writable("--write-config", path.resolve())
 
 
 def _compare(old: Any, new: Any) -> int:

@@ -6,11 +6,13 @@ import os
 import re
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from edge.errors import OutputError, UsageError
-from edge.files import write_whole
+from edge.files import replaced
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,14 +28,15 @@ _BY_HAND = "write the line into it yourself"
 def write_threads(path: Path, threads: int) -> bool:
     """Set ``[models] threads`` to *threads* in the TOML file at *path*; return whether it changed.
 
-    Comments, order and every other key stay as they are, and the file is replaced whole.
+    Comments, order and every other key stay as they are, and so do the file's owner, group and
+    rights; it is replaced whole.
     Raises UsageError for what is no TOML or cannot be edited safely, OutputError for a file
     that cannot be read or written.
     """
     path = Path(os.path.realpath(path))
     try:
         before = path.read_bytes().decode()
-        mode = stat.S_IMODE(path.stat().st_mode)
+        whose = path.stat()
     except OSError as error:
         raise OutputError(
             f"--write-config: {path} cannot be read: {error.strerror or error}; make it with "
@@ -45,13 +48,37 @@ def write_threads(path: Path, threads: int) -> bool:
     if after == before:
         return False
     try:
-        write_whole(path, after)
-        path.chmod(mode)
+        with _nobody_elses(), replaced(path) as file:
+            _give(file.fileno(), whose)
+            file.write(after.encode())
     except OSError as error:
         raise OutputError(
-            f"--write-config: {path} cannot be written: {error.strerror or error}"
+            f"--write-config: {path} cannot be written: {error.strerror or error}; use sudo, or "
+            "name a copy"
         ) from None
     return True
+
+
+@contextmanager
+def _nobody_elses() -> Iterator[None]:
+    """Let files that are made in the block be for their owner alone.
+
+    Whoever opens one before its rights are set reads later what is written into it.
+    """
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _give(file: int, whose: os.stat_result) -> None:
+    """Give the open *file* owner, group and rights of *whose*; raises OSError."""
+    now = os.fstat(file)
+    # The service would not start with a configuration that it may not read.
+    if (now.st_uid, now.st_gid) != (whose.st_uid, whose.st_gid):
+        os.fchown(file, whose.st_uid, whose.st_gid)
+    os.fchmod(file, stat.S_IMODE(whose.st_mode))
 
 
 def with_threads(text: str, threads: int, name: str = "the configuration") -> str:

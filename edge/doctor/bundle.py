@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -23,6 +24,7 @@ from edge.modelfile import read_model, released_model
 from edge.modelstore.listing import list_values
 from edge.modelstore.state import KINDS
 from edge.modelstore.store import Store
+from edge.writable import check_writable, told_as
 
 NEWEST_EVENTS = 500
 NEWEST_LINES = 2000
@@ -46,13 +48,18 @@ it before you pass it on.
 
 
 def check_bundle(path: Path) -> None:
-    """Raise UsageError, before anything is done, for a *path* that no bundle can have."""
+    """Raise UsageError, before anything is done, for a *path* that no bundle can have.
+
+    Raises OutputError for one that cannot be written.
+    """
     if not path.name.endswith(_SUFFIX):
         raise UsageError(f"--bundle is {path}; name a file that ends in {_SUFFIX}")
-    if path.exists() and not path.is_file():
-        raise UsageError(f"--bundle is {path}, which is no file; name another")
-    if not path.parent.is_dir():
-        raise UsageError(f"--bundle is {path}, but there is no folder {path.parent}")
+    with told_as("--bundle", path):
+        if path.exists() and not path.is_file():
+            raise UsageError(f"--bundle is {path}, which is no file; name another")
+        if not path.parent.is_dir():
+            raise UsageError(f"--bundle is {path}, but there is no folder {path.parent}")
+    check_writable("--bundle", path)
 
 
 def write_bundle(
@@ -77,7 +84,7 @@ def write_bundle(
     folder = path.name[: -len(_SUFFIX)]
     try:
         with replaced(path) as file:
-            Path(file.name).chmod(0o600)
+            os.fchmod(file.fileno(), 0o600)
             with tarfile.open(fileobj=file, mode="w:gz") as archive:
                 for name, make in parts.items():
                     content = mask(_made(make))[-_MOST_CHARACTERS:].encode("utf-8", "replace")

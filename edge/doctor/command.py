@@ -11,7 +11,7 @@ Exit codes:
   0    nothing keeps the gate from its work
   1    a bug in maskgate; MASKGATE_DEBUG=1 shows where
   2    an option or value that is not allowed
-  5    a bundle that cannot be written, or a service that cannot be stopped
+  5    a bundle or picture that cannot be written, or a service that cannot be stopped
   10   with --strict: a warning, and no failure
   11   a failure
   130  stopped by Ctrl-C; a stopped service was started again

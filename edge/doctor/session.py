@@ -23,12 +23,13 @@ from edge.doctor.bundle import check_bundle, write_bundle
 from edge.doctor.checks import choose_checks
 from edge.doctor.context import Context, User, Wishes
 from edge.doctor.finding import Finding, failure, ok
-from edge.doctor.masking import Mask, known_secrets
+from edge.doctor.masking import Mask, known_names, known_secrets, known_users
 from edge.doctor.report import exit_code, report_values
 from edge.doctor.runner import run_checks
 from edge.doctor.system import current_groups
 from edge.doctor.unit_state import UNIT, read_unit
 from edge.errors import OutputError, UsageError
+from edge.writable import check_writable, told_as
 
 USUAL_CONFIG = Path("/etc/maskgate/gate.toml")
 # As long as the unit may take to stop and to start (TimeoutStopSec=, TimeoutStartSec=).
@@ -69,15 +70,16 @@ def visit(
 ) -> Outcome:
     """Do what is *wanted*; *tell* hears of each finding at once, *say* of what goes on.
 
-    Raises UsageError for a wrong name, OutputError for a bundle or a service that cannot be
-    written or stopped.
+    Raises UsageError for a wrong name, OutputError for a bundle, a picture or a service that
+    cannot be written or stopped.
     """
     checks = choose_checks(wanted.only, wanted.skip)
     if wanted.bundle is not None:
         check_bundle(wanted.bundle)
     check_picture(wanted.wishes.picture)
     ctx = make_context(wanted, say, root, ask, environ, now)
-    mask = Mask(known_secrets(root, ctx.config, socket.gethostname()))
+    secrets, users = known_secrets(root, ctx.config), known_users(ctx.config)
+    mask = Mask(secrets, users)
     findings: list[Finding] = []
 
     def note(finding: Finding) -> None:
@@ -96,8 +98,9 @@ def visit(
         findings, maskgate=edge.__version__, machine=machine, at=ctx.now, code=code
     )
     if wanted.bundle is not None:
-        # The same mask: what the findings hide, the log may not show.
-        names = write_bundle(wanted.bundle, report, ctx, mask)
+        # It leaves the shop, and the screen does not.
+        stricter = Mask(secrets, {**users, **known_names(root, socket.gethostname())})
+        names = write_bundle(wanted.bundle, report, ctx, stricter)
         say(f"{wanted.bundle}: {len(names)} texts, without pictures and secrets; read them first")
     return Outcome(tuple(findings), report, code)
 
@@ -126,15 +129,20 @@ def make_context(
 
 
 def check_picture(path: Path | None) -> None:
-    """Raise UsageError, before the camera is opened, for a *path* that no picture can have."""
+    """Raise UsageError, before the camera is opened, for a *path* that no picture can have.
+
+    Raises OutputError for one that cannot be written.
+    """
     if path is None:
         return
     if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
         raise UsageError(f"--picture is {path}; name a file that ends in .jpg or .png")
-    if path.exists() and not path.is_file():
-        raise UsageError(f"--picture is {path}, which is no file; name another")
-    if not path.parent.is_dir():
-        raise UsageError(f"--picture is {path}, but there is no folder {path.parent}")
+    with told_as("--picture", path):
+        if path.exists() and not path.is_file():
+            raise UsageError(f"--picture is {path}, which is no file; name another")
+        if not path.parent.is_dir():
+            raise UsageError(f"--picture is {path}, but there is no folder {path.parent}")
+    check_writable("--picture", path)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from http.cookies import CookieError, SimpleCookie
 
 COOKIE = "maskgate"
 SESSION_SECONDS = 12 * 3600
@@ -63,7 +62,7 @@ class Doorkeeper:
 
     def lets_in(self, cookie: str) -> bool:
         """Return whether the header *cookie* holds one that was given out, or none is needed."""
-        return self._token is None or self._holds(session_in(cookie))
+        return self._token is None or any(map(self._holds, sessions_in(cookie)))
 
     def wait(self, address: str) -> int:
         """Return for how many seconds *address*, which guessed too often, is not listened to."""
@@ -97,7 +96,8 @@ class Doorkeeper:
     def log_out(self, cookie: str) -> None:
         """End the session that the header *cookie* names, if there is one."""
         with self._turns:
-            self._sessions.pop(session_in(cookie), None)
+            for session in sessions_in(cookie):
+                self._sessions.pop(session, None)
 
     def _holds(self, session: str) -> bool:
         # 256 random bits: whoever times this look-up learns nothing that helps to guess them.
@@ -128,13 +128,12 @@ def _name_in(host: str) -> str:
     return "" if match is None else match[1].rstrip(".").lower()
 
 
-def session_in(header: str) -> str:
-    """Return the session's name in a Cookie header, "" where it has none."""
-    try:
-        found = SimpleCookie(header).get(COOKIE)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value
+def sessions_in(header: str) -> list[str]:
+    """Return what a Cookie header holds under the name of ours, which others may use as well."""
+    # Other services on this host send theirs along, and not all of them as the standard wants it,
+    # at which the standard library stops to read.
+    pairs = (part.partition("=") for part in header.split(";"))
+    return [value.strip() for name, _, value in pairs if name.strip() == COOKIE]
 
 
 def _digest(token: str) -> bytes:

@@ -246,6 +246,8 @@ class _Visit(BaseHTTPRequestHandler):
         if not self.parse_request() or self._arriving.ended:
             return None
         headers = {name.lower(): value for name, value in self.headers.items()}
+        # A proxy may pass on a browser's cookies one by one.
+        headers["cookie"] = "; ".join(self.headers.get_all("Cookie", []))
         hosts = self.headers.get_all("Host", [])
         if len(hosts) > 1 or not (hosts or self.request_version == "HTTP/1.0"):
             self._refuse(400, "one Host header is needed")

@@ -138,7 +138,7 @@ class Site:
 
     def _posted(self, request: Request) -> Answer:
         origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != request.headers.get("host", ""):
+        if origin is not None and _place_of(origin) != request.headers.get("host", ""):
             return words(403, "this comes from a page that is not the gate's")
         keeper = self._doorkeeper
         if request.path == "/logout":
@@ -235,6 +235,14 @@ def _cookie(session: str, seconds: int) -> tuple[str, str]:
 
 def _wait_words(wait: int) -> str:
     return f"Too many wrong tokens from your address; try again in {wait} s."
+
+
+def _place_of(origin: str) -> str | None:
+    """Return host and port in an Origin header; None where it holds none."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 def _field(body: bytes, name: str) -> str:

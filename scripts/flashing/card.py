@@ -6,7 +6,8 @@ import errno
 import json
 import os
 import stat
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,18 +15,26 @@ from edge.errors import OutputError, UsageError
 from scripts.flashing.image import CHUNK, Progress, chunks
 from scripts.flashing.tools import run
 
-_COLUMNS = "NAME,PATH,SIZE,TYPE,RM,HOTPLUG,RO,MODEL,TRAN,MOUNTPOINTS"
+_COLUMNS = "NAME,PATH,SIZE,TYPE,RM,HOTPLUG,RO,MODEL,SERIAL,TRAN,MOUNTPOINTS"
 # Its first bytes are the partition table: without them no board starts from a half-written card.
 _TABLE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A disk that may be written to."""
+    """A disk that may be written to, *size* bytes large, and what it is known by.
+
+    *number* is the kernel's for its device.  *sequence* is another one each time that a disk or
+    a card comes, "" where the kernel does not count (before Linux 5.15).
+    """
 
     path: Path
     size: int
     words: str
+    model: str = ""
+    serial: str = ""
+    number: int = 0
+    sequence: str = ""
 
 
 def disk(path: Path, need: int, listing: str | None = None) -> Disk:
@@ -33,10 +42,14 @@ def disk(path: Path, need: int, listing: str | None = None) -> Disk:
 
     *listing* is what ``lsblk --json --bytes`` says, for tests; by default it is asked.
     """
+    number, sequence = 0, ""
     if listing is None:
         try:
-            if not stat.S_ISBLK(path.stat().st_mode):
+            found_there = path.stat()
+            if not stat.S_ISBLK(found_there.st_mode):
                 raise UsageError(f"--device {path} is no disk; write to a file with --output")
+            number = found_there.st_rdev
+            sequence = _sequence(path, number)
         except OSError as error:
             raise UsageError(
                 f"--device {path}: {error.strerror}; is the card in the reader? 'lsblk' lists disks"
@@ -60,7 +73,19 @@ def disk(path: Path, need: int, listing: str | None = None) -> Disk:
         raise UsageError(
             f"--device {words}: is too small or has no card in it, {need / 1e9:.1f} GB are needed"
         )
-    return Disk(path, size, words)
+    return Disk(
+        path, size, words, (found.get("model") or "").strip(),
+        (found.get("serial") or "").strip(), number, sequence,
+    )
+
+
+def check_same(agreed: Disk, now: Disk) -> None:
+    """Raise UsageError unless *now* is the disk that somebody *agreed* to lose."""
+    if replace(now, path=agreed.path, words=agreed.words) != agreed:
+        raise UsageError(
+            f"--device {agreed.path}: was {agreed.words} when this began, and another disk or card "
+            f"is there now ({now.words}); nothing was written, put the card back and start again"
+        )
 
 
 def write(source: Path, target: Path, progress: Progress) -> None:
@@ -105,6 +130,17 @@ def verify(source: Path, target: Path, progress: Progress) -> None:
                 )
             place += len(wanted)
             progress(len(wanted))
+
+
+def _sequence(path: Path, number: int) -> str:
+    """Return the kernel's count of disks and cards at which the one at *path* came."""
+    # A reader tells of another card when it is opened.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    with suppress(OSError):
+        where = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}/diskseq")
+        return where.read_text(encoding="ascii").strip()
+    return ""
 
 
 def _read(card: Any, count: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,22 +66,24 @@ def flash(**options: object) -> None:
     """
     from scripts.flashing.job import carry_out, check_space, room_needed
 
-    job, yes = _job(options)
+    job, device = _job(options)
     _check_config(job.config)
     _check_workstation(job.first_boot, job.read_only)
     check_space(job)
-    if job.disk is not None:
+    if device is not None:
         from scripts.flashing.card import disk
 
-        words = disk(job.disk, room_needed(job.source, job.read_only)).words
-        if not yes:
-            _ask(words)
+        found = disk(device, room_needed(job.source, job.read_only))
+        if not options["yes"]:
+            _ask(found.words)
+        job = replace(job, disk=found)
     carry_out(job, lambda text: click.echo(text, err=True))
-    click.echo(f"Done: {job.output or job.disk}.")
+    click.echo(f"Done: {job.output or device}.")
     click.echo("Put it into the board and switch it on; docs/flashing.md tells what you see.")
 
 
-def _job(options: dict[str, object]) -> tuple[Job, bool]:
+def _job(options: dict[str, object]) -> tuple[Job, Path | None]:
+    """Return what is to be done, and where the disk is of which nobody has been asked yet."""
     from scripts.flashing.image import expected_digest, unpacked_size
     from scripts.flashing.job import Job
     from scripts.flashing.personal import Personal
@@ -118,11 +121,11 @@ def _job(options: dict[str, object]) -> tuple[Job, bool]:
     digest = expected_digest(source, None if sha256 is None else str(sha256))
     job = Job(
         source=source.absolute(), digest=digest, config=config, personal=personal,
-        output=output.absolute() if output is not None else None, disk=disk, wheelhouse=wheels,
+        output=output.absolute() if output is not None else None, disk=None, wheelhouse=wheels,
         keep=keep, first_boot=bool(options["first_boot"]),
         read_only=bool(options["read_only"]),
     )
-    return job, bool(options["yes"])
+    return job, disk
 
 
 def _line(path: Path | None, name: str) -> str:

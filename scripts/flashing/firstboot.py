@@ -35,7 +35,8 @@ printf 'network: {version: 2}\\n' > /boot/firmware/network-config
 sync
 umask 022
 tries=0
-until sh "$here/program/scripts/install-device" --board raspberry --wheel "$here/wheels"; do
+# The boot partition has no right to execute, and sh is no bash.
+until bash "$here/program/scripts/install-device" --board raspberry --wheel "$here/wheels"; do
     tries=$((tries + 1))
     [ "$tries" -lt 20 ] || exit 1
     sleep 30

@@ -27,9 +27,9 @@ ROOM = 2 * 1024**3
 class Job:
     """What is to be done: from *source*, whose SHA-256 is *digest*, to the file *output* or *disk*.
 
-    *wheelhouse* is a folder of wheels for the image, or None to download them.  *keep* is a
-    folder for what has to be stored meanwhile.  *read_only* gives it a third partition and a root
-    that is written to at its first start alone.
+    *disk* is the one that somebody agreed to lose.  *wheelhouse* is a folder of wheels for the
+    image, or None to download them.  *keep* is a folder for what has to be stored meanwhile.
+    *read_only* gives it a third partition and a root that is written to at its first start alone.
     """
 
     source: Path
@@ -37,7 +37,7 @@ class Job:
     config: Path
     personal: Personal
     output: Path | None
-    disk: Path | None
+    disk: card.Disk | None
     wheelhouse: Path | None
     keep: Path
     first_boot: bool
@@ -61,18 +61,26 @@ def check_space(job: Job) -> None:
         )
 
 
-def carry_out(job: Job, say: Callable[[str], None]) -> None:
-    """Do *job*; on any error there is no file called like the output, and no card that starts."""
+def carry_out(
+    job: Job, say: Callable[[str], None], look: Callable[[Path, int], card.Disk] = card.disk
+) -> None:
+    """Do *job*; on any error there is no file called like the output, and no card that starts.
+
+    *look* says which disk is at a path, as :func:`card.disk` does.  Raises UsageError where that
+    is another one than at first.
+    """
     with bar("Checking the image", job.source.stat().st_size) as step:
         image.check_digest(job.source, job.digest, step)
     with _unfinished(job) as part:
         _make(job, part, say)
         if job.disk is not None:
             size = part.stat().st_size
+            # In the minutes that went by, another disk may have got the card's name.
+            card.check_same(job.disk, look(job.disk.path, size))
             with bar("Writing the card", size) as step:
-                card.write(part, job.disk, step)
+                card.write(part, job.disk.path, step)
             with bar("Reading it back", size) as step:
-                card.verify(part, job.disk, step)
+                card.verify(part, job.disk.path, step)
 
 
 def _make(job: Job, part: Path, say: Callable[[str], None]) -> None:

@@ -47,13 +47,15 @@ class Personal:
         _check("--hostname", self.hostname, r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
                "lower-case letters, digits and - in between, at most 63")
         _check("--user", self.user, r"[a-z_][a-z0-9_-]{0,31}", "lower-case letters, digits, _ -")
-        if self.ssh_key and _KEY.fullmatch(self.ssh_key) is None:
+        if self.ssh_key and not (_KEY.fullmatch(self.ssh_key) and self.ssh_key.isprintable()):
             raise UsageError(
                 "--ssh-key holds no public key; allowed: a file with one line such as "
                 "'ssh-ed25519 AAAA... name' (id_ed25519.pub, never the private key)"
             )
-        if len(self.wifi_ssid.encode()) > 32 or not self.wifi_ssid.isprintable():
-            raise UsageError(f"--wifi-ssid is {self.wifi_ssid!r}; allowed: 1 to 32 bytes of text")
+        if not self.wifi_ssid.isprintable() or len(self.wifi_ssid.encode()) > 32:
+            raise UsageError(
+                f"--wifi-ssid is {self.wifi_ssid!r}; allowed: 1 to 32 bytes of readable text"
+            )
         if self.wifi_password:
             # Its value is for nobody's screen.
             if not re.fullmatch(r"[ -~]{8,63}", self.wifi_password):
@@ -114,11 +116,11 @@ def user_data(wanted: Personal, commands: tuple[str, ...] = ()) -> str:
         '    sudo: "ALL=(ALL) NOPASSWD:ALL"',
     ]
     if wanted.ssh_key:
-        lines += ["    ssh_authorized_keys:", f"      - {json.dumps(wanted.ssh_key)}"]
+        lines += ["    ssh_authorized_keys:", f"      - {_quoted(wanted.ssh_key)}"]
         # The image has it, switched off.
         commands = ("systemctl enable --now ssh || true", *commands)
     if commands:
-        lines += ["runcmd:", *(f"  - {json.dumps(command)}" for command in commands)]
+        lines += ["runcmd:", *(f"  - {_quoted(command)}" for command in commands)]
     return "\n".join(lines) + "\n"
 
 
@@ -126,14 +128,14 @@ def custom_toml(wanted: Personal) -> str:
     """Return Bookworm's custom.toml: raspberrypi-sys-mods' init_config reads it once."""
     lines = ["config_version = 1"]
     if wanted.hostname:
-        lines += ["", "[system]", f"hostname = {json.dumps(wanted.hostname)}"]
+        lines += ["", "[system]", f"hostname = {_quoted(wanted.hostname)}"]
     # No password: the user is locked, and nobody is asked for one at the first start.
-    lines += ["", "[user]", f"name = {json.dumps(wanted.user)}"]
+    lines += ["", "[user]", f"name = {_quoted(wanted.user)}"]
     if wanted.ssh_key:
         lines += ["", "[ssh]", "enabled = true", "password_authentication = false",
-                  f"authorized_keys = [{json.dumps(wanted.ssh_key)}]"]
+                  f"authorized_keys = [{_quoted(wanted.ssh_key)}]"]
     if wanted.timezone:
-        lines += ["", "[locale]", f"timezone = {json.dumps(wanted.timezone)}"]
+        lines += ["", "[locale]", f"timezone = {_quoted(wanted.timezone)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -155,7 +157,7 @@ def network_config(wanted: Personal) -> str:
     if wanted.wifi_ssid:
         lines += ["  wifis:", "    wlan0:", "      dhcp4: true", "      optional: true",
                   f"      regulatory-domain: {wanted.wifi_country}", "      access-points:",
-                  f"        {json.dumps(wanted.wifi_ssid)}:"]
+                  f"        {_quoted(wanted.wifi_ssid)}:"]
         key = wifi_key(wanted)
         lines.append(f'          password: "{key}"' if key else "          {}")
     return "\n".join(lines) + "\n"
@@ -180,6 +182,12 @@ def with_words(line: str, *words: str) -> str:
         name = word.partition("=")[0] + "="
         kept = [old for old in kept if not old.startswith(name)] + [word]
     return " ".join(kept) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """Return printable *text* between quotes, as TOML and YAML read it alike."""
+    # JSON's own escapes would make two characters of an emoji, one of which TOML refuses.
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _check(name: str, value: str, pattern: str, allowed: str) -> None:

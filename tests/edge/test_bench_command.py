@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.bench import report_file
+from edge.bench import command, configure, report_file
 from edge.bench.command import bench, run_steps
 from edge.bench.comparison import bars, comparison_text
 from edge.bench.configure import with_threads, write_threads
@@ -41,6 +41,7 @@ from edge.board.load import Process
 from edge.board.memory import Memory
 from edge.board.power import Brakes
 from edge.errors import OutputError, UsageError
+from edge.writable import check_writable
 
 BOARDS = Path(__file__).parent / "boards"
 ROOT = Path(__file__).parents[2]
@@ -139,6 +140,11 @@ def test_a_benchmark_compared_with_itself_is_the_same(quick):
         (["--json", "."], 5, "is a folder"),
         (["--write-config", "none.toml"], 5, "none.toml cannot be read"),
         (["--json", "a.json", "--write-config", "a.json"], 2, "overwrite"),
+        (["--json", "a" * 300], 5, "--json: aaa"),
+        (["--json", "/proc/no/a.json"], 5, "--json: /proc/no/a.json cannot be written"),
+        (["--json", "/dev/null"], 5, "it is a pipe or a device"),
+        (["--write-config", "a" * 300], 5, "cannot be read"),
+        (["--write-config", "/proc/version"], 2, "no TOML"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_a_code(tmp_path, arguments, code, words):
@@ -380,6 +386,59 @@ def test_a_configuration_keeps_its_permissions_and_is_replaced_through_a_link(tm
     assert link.is_symlink()
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
     assert file.read_text() == "[models]\nthreads = 2\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_configuration_keeps_its_owner_and_is_never_anybody_elses(tmp_path, monkeypatch):
+    file, seen = tmp_path / "gate.toml", []
+    file.write_text("[models]\nthreads = 1\n")
+    os.chown(file, 0, 65534)
+    file.chmod(0o640)
+    give = configure._give
+
+    def noting(handle: int, whose: os.stat_result) -> None:
+        seen.append((stat.S_IMODE(os.fstat(handle).st_mode), os.fstat(handle).st_size))
+        give(handle, whose)
+        seen.append((stat.S_IMODE(os.fstat(handle).st_mode), os.fstat(handle).st_size))
+
+    monkeypatch.setattr(configure, "_give", noting)
+    assert write_threads(file, 2)
+    now = file.stat()
+    assert (now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode)) == (0, 65534, 0o640)
+    assert seen == [(0o600, 0), (0o640, 0)]
+
+
+def test_a_configuration_that_cannot_be_given_back_stays_as_it_is(tmp_path, monkeypatch):
+    file = tmp_path / "gate.toml"
+    file.write_text("[models]\nthreads = 1\n")
+
+    def refused(handle: int, whose: os.stat_result) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(configure, "_give", refused)
+    with pytest.raises(OutputError, match=r"gate.toml cannot be written: Operation not permitted"):
+        write_threads(file, 2)
+    assert file.read_text() == "[models]\nthreads = 1\n" and [*tmp_path.iterdir()] == [file]
+
+
+def test_the_table_is_printed_though_the_file_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    session = SimpleNamespace(
+        estimate=1.0, steps=lambda: iter([]), watch_board=lambda: None,
+        finish=lambda whole: result_of(), result=result_of(),
+    )
+    options = {"json_file": str(tmp_path / "file" / "a.json"), "write_config": None}
+    with pytest.raises(OutputError, match="--json"):
+        command._measure(session, options)
+    assert "detector alone" in capsys.readouterr().out
+
+
+def test_looking_whether_a_file_can_be_written_leaves_all_as_it_was(tmp_path):
+    (tmp_path / "a.json").write_text("before")
+    check_writable("--json", tmp_path / "a.json")
+    check_writable("--json", tmp_path / "b.json")
+    assert [*tmp_path.iterdir()] == [tmp_path / "a.json"]
+    assert (tmp_path / "a.json").read_text() == "before"
 
 
 def test_a_gate_at_work_is_compared_with_both_networks_alone():

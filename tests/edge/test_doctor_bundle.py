@@ -15,7 +15,7 @@ from edge.config import examined
 from edge.doctor.bundle import NEWEST_EVENTS, check_bundle, write_bundle
 from edge.doctor.fakes import NOW, RUNNING, FakePrograms, fake_context
 from edge.doctor.finding import failure
-from edge.doctor.masking import Mask, known_secrets
+from edge.doctor.masking import Mask, known_names, known_secrets, known_users
 from edge.doctor.report import report_values
 from edge.doctor.unit_state import UnitState
 from edge.errors import OutputError, UsageError
@@ -82,7 +82,8 @@ def ctx(tmp_path):
 
 
 def bundled(ctx, path, mask=None):
-    mask = mask or Mask(known_secrets(ctx.root, ctx.config, SECRETS["host"]))
+    names = {**known_users(ctx.config), **known_names(ctx.root, SECRETS["host"])}
+    mask = mask or Mask(known_secrets(ctx.root, ctx.config), names)
     finding = replace(failure(f"cannot reach {' '.join(SECRETS.values())}"), name="camera")
     report = report_values([finding], maskgate="1", machine="a machine", at=NOW, code=11)
     write_bundle(path, report, ctx, mask)
@@ -183,6 +184,37 @@ def test_a_masked_text_is_printable(text):
 )
 def test_what_is_no_secret_stays(text):
     assert Mask({})(text) == text
+
+
+ADVICE = (
+    "/etc/maskgate/gate.toml has a camera's password in it -> sudo chgrp maskgate "
+    "/etc/maskgate/gate.toml && sudo chmod 640 /etc/maskgate/gate.toml; see gate.toml.new"
+)
+
+
+@pytest.mark.parametrize(
+    "name", ["gate", "Door", "disk", "camera", "maskgate", "mask", "toml", "chgrp", "sudo", "pass"]
+)
+def test_a_host_called_like_something_of_maskgates_spoils_no_advice(tmp_path, name):
+    text = f"{ADVICE}; the door is open, disk /: 5 MiB, camera_fault"
+    assert Mask({}, known_names(tmp_path, name))(text) == text
+    assert Mask({}, {name: "(hidden)"})(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("tuer7: gone", "(host): gone"), ("http://tuer7:8070/", "http://(host):8070/"),
+        ("tuer7.local and Xtuer7 and tuer77", "(host).local and Xtuer7 and tuer77"),
+        ("it is (tuer7).", "it is ((host))."), ("tuer7-2 tuer7", "tuer7-2 (host)"),
+        (r'"one\ntuer7"', r'"one\n(host)"'), ("see tuer7.toml.", "see tuer7.toml."),
+        ("/srv/tuer7/models", "/srv/tuer7/models"), ("a=tuer7", "a=(host)"),
+        ("/etc/NetworkManager/system-connections/tuer7", "/etc/NetworkManager/system-connections/"
+         "(host)"), ("topic maskgate/tuer7/state", "topic maskgate/(host)/state"),
+    ],
+)
+def test_a_name_is_hidden_as_a_word_and_not_in_a_path(text, masked):
+    assert Mask({}, {"tuer7": "(host)"})(text) == masked
 
 
 def test_short_secrets_do_not_eat_other_words():

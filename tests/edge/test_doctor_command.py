@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tarfile
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -269,6 +271,39 @@ def test_secrets_are_taken_out_of_findings(tmp_path, programs, one_check):
 def test_a_picture_with_a_wrong_name_is_refused_at_once(tmp_path, programs, name):
     with pytest.raises(UsageError, match="--picture"):
         visited(tmp_path, programs, wishes=Wishes(picture=tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--bundle", "a" * 300 + ".tar.gz"), ("--picture", "a" * 300 + ".jpg"),
+                  ("--bundle", "/proc/a.tar.gz"), ("--picture", "/proc/a.jpg")],
+)
+def test_a_place_that_cannot_be_written_is_one_line_and_code_5_at_once(arguments):
+    result = typed(*arguments, "--only", "python")
+    assert result.exit_code == 5
+    assert "cannot be written" in result.output and arguments[0] in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+def test_names_of_host_and_users_leave_the_doctors_words_readable(
+    tmp_path, programs, one_check, monkeypatch
+):
+    monkeypatch.setattr(socket, "gethostname", lambda: "filiale7")
+    networks = tmp_path / "etc/NetworkManager/system-connections"
+    networks.mkdir(parents=True)
+    (networks / "x").write_text("[wifi]\nssid=filiale7\n[wifi-security]\npsk=offen4you\n")
+    config = tmp_path / "erika.toml"
+    config.write_text('[camera]\nsource = "rtsp://erika:Sesam99x@cam/1"\n')
+    advice = f"sudo chgrp maskgate {config} on filiale7, not as erika, offen4you"
+    one_check(lambda ctx: failure("rtsp://erika:Sesam99x@cam/1", advice))
+    outcome = visited(tmp_path, programs, config=config, bundle=tmp_path / "g.tar.gz")
+    assert outcome.findings[0].found == "rtsp://(hidden)@cam/1"
+    assert outcome.findings[0].advice == (
+        f"sudo chgrp maskgate {config} on filiale7, not as (hidden), (Wi-Fi)"
+    )
+    with tarfile.open(tmp_path / "g.tar.gz") as archive:
+        bundled = [archive.extractfile(one).read() for one in archive.getmembers()]
+    assert not any(b"filiale7," in one for one in bundled)
+    assert any(b" on (host)," in one or b" on (Wi-Fi)," in one for one in bundled)
 
 
 def test_a_bundle_is_written_by_a_visit(tmp_path, programs, one_check):

@@ -42,6 +42,15 @@ def test_a_session_lets_in_until_it_is_too_old_or_ended(keeper, now):
     assert not keeper.lets_in(other)
 
 
+@pytest.mark.parametrize("other", ['ui={"a":1}', "x[y]=1", "a=b c", "ü=ü", "flag", "=;;",
+                                   'a="', "maskgate=of-another-gate", "expires=1,2"])
+def test_cookies_of_others_keep_nobody_out(keeper, other):
+    ours = f"maskgate={keeper.log_in()}"
+    assert keeper.lets_in(f"{other}; {ours}") and keeper.lets_in(f"{ours};{other}")
+    keeper.log_out(f"{other}; {ours}")
+    assert not keeper.lets_in(ours)
+
+
 def test_only_so_many_sessions_are_kept_and_the_oldest_goes(keeper):
     cookies = [f"maskgate={keeper.log_in()}" for _ in range(33)]
     assert [keeper.lets_in(cookie) for cookie in cookies] == [False] + [True] * 32

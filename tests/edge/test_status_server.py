@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from edge.camera.frame import Frame
 from edge.status.server import MOST_VISITORS, Server
 from edge.status.site import Answer
-from tests.edge.status_pages import Served, everything
+from tests.edge.status_pages import TOKEN, Served, everything
 
 FRAME = Frame(np.full((120, 160, 3), 90, np.uint8), 0.0, 0)
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
@@ -167,6 +167,18 @@ def test_no_bytes_break_it(steady, sent):
 def test_one_request_a_connection_so_that_none_can_hide_behind_another(steady):
     answers = steady.send(GET + b"\r\n" + GET + b"\r\n")
     assert answers.count(b"HTTP/1.1 ") == 1 and b"\r\nConnection: close\r\n" in answers
+
+
+def test_cookies_that_come_one_by_one_are_all_read():
+    page = Served(token=TOKEN)
+    try:
+        ours = f"maskgate={page.doorkeeper.log_in()}".encode()
+        for cookies in ((ours, b"a=b"), (b"a=b", ours)):
+            sent = b"".join(b"Cookie: " + one + b"\r\n" for one in cookies)
+            answer = page.send(GET.replace(b"/healthz", b"/state.json") + sent + b"\r\n")
+            assert answer.startswith(b"HTTP/1.1 200 ")
+    finally:
+        page.server.close()
 
 
 def test_a_mistake_in_the_page_costs_one_answer_and_is_told_once(page, monkeypatch):

@@ -177,10 +177,12 @@ def test_only_a_bearer_token_counts(guarded, header):
     assert answer.status == 401 and answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "x"])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "x",
+                                    "http://[", "http://[::1", ""])
 def test_a_form_in_another_page_cannot_guess_or_log_out(guarded, origin):
     for path in ("/login", "/logout"):
         assert guarded.ask(path, "POST", f"token={TOKEN}", Origin=origin).status == 403
+    assert guarded.problems == []
     own = f"http://127.0.0.1:{guarded.port}"
     assert guarded.ask("/login", "POST", f"token={TOKEN}", Origin=own).status == 303
 

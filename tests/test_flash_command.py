@@ -64,6 +64,7 @@ def files(folder: Path) -> set[str]:
     [
         ({"gate.toml": "[camera]\nsorce = 1\n"}, [], 2, "did you mean source"),
         ({"gate.toml": "[camera\n"}, [], 2, "is not TOML"),
+        ({"gate.toml": ""}, [], 2, "camera.source is demo:, the built-in scene"),
         ({}, ["--config", "gone.toml"], 2, "gone.toml"),
         ({}, ["--image", "gone.img"], 3, "gone.img: cannot be read: No such file"),
         ({}, ["--device", "/dev/null"], 2, "name one of --device DISK and --output FILE"),

@@ -69,6 +69,22 @@ def test_the_first_call_puts_everything_in_place(made: tuple[Device, str]) -> No
     ).read_text()
 
 
+def test_maskgate_is_a_command_of_the_device_until_it_is_removed(installed: Device) -> None:
+    command = installed.root / "usr/local/bin/maskgate"
+    assert str(command.readlink()) == "/opt/maskgate/bin/maskgate"
+    installed.install("--uninstall")
+    assert not command.is_symlink()
+
+
+def test_a_command_of_somebody_else_is_left_and_told(bare: Device) -> None:
+    command = bare.root / "usr/local/bin/maskgate"
+    command.parent.mkdir(parents=True)
+    command.write_text("mine")
+    assert "/usr/local/bin/maskgate is not from this program" in bare.install().stdout
+    bare.install("--uninstall")
+    assert command.read_text() == "mine"
+
+
 def test_the_settings_name_the_boards_camera_and_are_not_for_everyone(
     made: tuple[Device, str],
 ) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import shlex
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,33 @@ def test_the_users_are_what_sysusers_makes(tmp_path: Path) -> None:
     groups = {line.split(":")[0] for line in (tmp_path / "etc/group").read_text().splitlines()}
     # A group that does not exist keeps a service from starting.
     assert groups >= {service()["Group"], *service()["SupplementaryGroups"].split()}
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("systemd-tmpfiles") is None, reason="needs root and systemd"
+)
+def test_who_may_become_root_copies_models_in_and_sees_nothing_else() -> None:
+    with tempfile.TemporaryDirectory(dir="/") as root:
+        Path(root).chmod(0o755)
+        Path(root, "etc").mkdir()
+        for name in ("passwd", "group"):
+            Path(root, "etc", name).write_text("")
+        for program, rules in (("sysusers", []), ("tmpfiles", ["--create"])):
+            given = [f"systemd-{program}", f"--root={root}", *rules]
+            subprocess.run([*given, SERVICE / f"maskgate.{program}"], check=True, timeout=60)
+        groups = dict(
+            line.split(":")[::2] for line in Path(root, "etc/group").read_text().splitlines()
+        )
+
+        def exit_code(command: str, *names: str) -> int:
+            return subprocess.run(
+                ["sh", "-c", command], cwd=f"{root}/var/lib/maskgate", timeout=60,
+                user=12345, group=12345, extra_groups=[int(groups[name]) for name in names],
+            ).returncode
+
+        assert exit_code("echo x > models/incoming/new.tflite", "sudo") == 0
+        assert exit_code("echo x > models/incoming/other.tflite") != 0
+        assert exit_code("ls models || ls .", "sudo") != 0
 
 
 def test_only_a_mistake_in_the_configuration_is_final() -> None:

@@ -36,7 +36,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--image", type=_FILE, required=True, metavar="FILE",
               help="Raspberry Pi OS Lite (64-bit), Bookworm or Trixie, .img.xz or .img.")
 @click.option("--config", type=_FILE, required=True, metavar="FILE",
-              help="The gate's configuration; 'maskgate config default' prints one to begin with.")
+              help="The gate's configuration; edge/gate.toml is one to begin with.")
 @click.option("--device", type=_FILE, metavar="DISK", help="The card, such as /dev/sdX.")
 @click.option("--output", type=_FILE, metavar="FILE", help="Write to this new file instead.")
 @click.option("--sha256", metavar="HEX",
@@ -147,7 +147,13 @@ def _check_config(path: Path) -> None:
     """Raise the first mistake of the configuration, as ``maskgate config check`` would."""
     from edge.config import read_config
 
-    read_config(str(path))
+    source = read_config(str(path)).camera.source
+    # A device has no scikit-image, whose portrait that is, and nobody walks through it.
+    if source.startswith("demo:"):
+        raise UsageError(
+            f"{path}: camera.source is {source}, the built-in scene; a door has a camera: set "
+            "picamera2://0, csi://0 or 0 (the first USB camera)"
+        )
 
 
 def _check_workstation(first_boot: bool, read_only: bool) -> None:

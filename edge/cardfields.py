@@ -8,6 +8,23 @@ from typing import Any
 
 from edge.errors import ModelError
 
+_LONGEST_SHOWN = 80
+
+
+def printable(text: str, longest: int) -> str:
+    """Return *text* in one line of printable characters, at most *longest* of them.
+
+    What a stranger wrote must neither steer a terminal nor be more than a journal can take:
+    half of a surrogate pair is good JSON, and cannot be written to any file.
+    """
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: longest + 1])
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def shown(value: object) -> str:
+    """Return *value*, read from a card, as it is shown in messages: escaped, and not long."""
+    return printable(repr(value), _LONGEST_SHOWN)
+
 
 class Fields:
     """Typed reading of a JSON object, with messages that name field, value and what is allowed."""
@@ -16,17 +33,19 @@ class Fields:
         self.tree, self.name, self.prefix = tree, name, prefix
 
     def wrong(self, key: str, value: object, allowed: str) -> ModelError:
-        shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
         return ModelError(
-            f"{self.name}: its card says {self.prefix}{key} = {shown}; {allowed} is needed; "
-            "convert it again"
+            f"{self.name}: its card says {self._place(key)} = {shown(value)}; {allowed} is "
+            "needed; convert it again"
         )
+
+    def _place(self, key: str) -> str:
+        return printable(f"{self.prefix}{key}", _LONGEST_SHOWN)
 
     def _get(self, key: str, default: Any) -> Any:
         value = self.tree.get(key, default)
         if value is None:
             raise ModelError(
-                f"{self.name}: its card has no {self.prefix}{key}; convert it again"
+                f"{self.name}: its card has no {self._place(key)}; convert it again"
             )
         return value
 

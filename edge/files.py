@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
+
+_NO_LINK = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def regular(path: str | Path) -> BinaryIO:
@@ -34,8 +37,12 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
     if path.exists() and not path.is_file() and not path.is_dir():
         raise OSError(errno.EINVAL, "it is a pipe or a device")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # What lies there is left from a dead process, or put there by somebody who may write into
+    # this folder: opened as it is, it could be a link to any file of whoever runs this.
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o666)
     try:
-        with temporary.open("wb") as file:
+        with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -44,6 +51,36 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def opened_to_lock(path: Path) -> BinaryIO:
+    """Open the regular file *path*, made where there is none, to hold a lock on it.
+
+    Raises OSError where that cannot be, and for a link, a pipe or a device: with one of those,
+    whoever may write into the folder would lead root to another file, or keep it waiting.
+    """
+    flags = os.O_CREAT | os.O_NONBLOCK | _NO_LINK
+    try:
+        handle = os.open(path, os.O_RDWR | flags, 0o666)
+    except PermissionError:
+        # Root made it; a lock takes no right to write.
+        handle = os.open(path, os.O_RDONLY | flags, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is a pipe or a device")
+    return os.fdopen(handle, "rb")
+
+
+def abandoned(path: Path) -> bool:
+    """Return whether nobody holds a lock on *path*; never waits, and a link is nobody's."""
+    try:
+        if path.is_symlink():
+            return True
+        with regular(path) as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except OSError:
+        return False
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

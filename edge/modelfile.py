@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from edge import __version__
-from edge.cardfields import Fields
+from edge.cardfields import Fields, printable, shown
 from edge.errors import ModelError
 from edge.files import regular
 
@@ -259,13 +259,14 @@ def parse_card(text: str, name: str) -> ModelCard:
     minimum = read.text("minimum_maskgate")
     if _version(minimum, name) > _version(__version__, "maskgate"):
         raise ModelError(
-            f"{name} needs maskgate {minimum} or newer; this is {__version__}; "
+            f"{name} needs maskgate {printable(minimum, 80)} or newer; this is {__version__}; "
             "update maskgate first"
         )
     kind = read.text("kind")
     if kind not in RELEASED_NAMES:
         raise ModelError(
-            f"{name}: its card says kind {kind!r}; one of {', '.join(RELEASED_NAMES)} is needed"
+            f"{name}: its card says kind {shown(kind)}; one of {', '.join(RELEASED_NAMES)} is "
+            "needed"
         )
     return ModelCard(
         format=number,
@@ -325,7 +326,7 @@ def _labels(kind: Kind, labels: tuple[str, ...], name: str) -> tuple[str, ...]:
     needed = DETECTOR_LABELS if kind == "face-detector" else LABELS[:2]
     if len(set(labels)) != len(labels) or not set(needed) <= set(labels) <= set(known):
         raise ModelError(
-            f"{name}: its labels are {list(labels)}; a {kind} has {list(known)}; "
+            f"{name}: its labels are {shown(list(labels))}; a {kind} has {list(known)}; "
             "train and convert it with these labels"
         )
     return labels
@@ -382,6 +383,6 @@ def _version(text: str, name: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split("."))
     except ValueError:
         raise ModelError(
-            f"{name}: its card says minimum_maskgate {text!r}; digits and dots are needed, "
+            f"{name}: its card says minimum_maskgate {shown(text)}; digits and dots are needed, "
             "such as 0.1.0"
         ) from None

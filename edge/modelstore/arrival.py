@@ -9,12 +9,14 @@ then is given more time before it is called bad: a link may stall.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.cardfields import printable
 from edge.errors import ModelError
 
 SUFFIX = ".tflite"
@@ -23,6 +25,9 @@ MOST_LOOKED_AT = 2000
 MOST_AT_ONCE = 16
 # A copy over Wi-Fi that is interrupted mostly goes on within that time.
 PATIENCE = 30.0  # seconds
+# Between tries of a good file that the store could not take; each costs a copy and a trial.
+FIRST_PAUSE = 10.0  # seconds
+LONGEST_PAUSE = 600.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class Inbox:
         self._settle = settle
         self._since: dict[str, tuple[str, float]] = {}
         self._doubted: dict[str, str] = {}
+        # What it looked like, when it comes back, and after how long a pause.
+        self._put_off: dict[str, tuple[str, float, float]] = {}
 
     def poll(self, now: float) -> list[Arrival]:
         """Return the finished files that were not dealt with yet, at *now* seconds of any clock.
@@ -68,6 +75,7 @@ class Inbox:
             for name, (_, looks) in found.items()
         }
         self._doubted = {n: looks for n, looks in self._doubted.items() if n in found}
+        self._put_off = {n: about for n, about in self._put_off.items() if n in found}
         # A stick may be away for a while; it must not be dealt with anew when it comes back.
         if found:
             self.seen = {n: looks for n, looks in self.seen.items() if n in found}
@@ -76,6 +84,7 @@ class Inbox:
             for name, (path, looks) in found.items()
             if self.seen.get(name) != looks
             and now - self._since[name][1] >= self._least(name, looks)
+            and now >= self._back_at(name, looks)
         ]
         return ready[:MOST_AT_ONCE]
 
@@ -86,6 +95,21 @@ class Inbox:
     def wait_for(self, arrival: Arrival) -> None:
         """Give *arrival* all the time there is before it comes back: it may not be whole yet."""
         self._doubted[arrival.shown] = arrival.looks
+
+    def put_off(self, arrival: Arrival, now: float) -> bool:
+        """Let *arrival* come back after a pause from *now*; return whether this is the first.
+
+        Each pause is twice the one before, up to ten minutes.
+        """
+        looks, _, pause = self._put_off.get(arrival.shown, ("", 0.0, 0.0))
+        first = looks != arrival.looks
+        pause = FIRST_PAUSE if first else min(2 * pause, LONGEST_PAUSE)
+        self._put_off[arrival.shown] = (arrival.looks, now + pause, pause)
+        return first
+
+    def _back_at(self, name: str, looks: str) -> float:
+        about = self._put_off.get(name)
+        return about[1] if about is not None and about[0] == looks else -math.inf
 
     def _least(self, name: str, looks: str) -> float:
         return PATIENCE if self._doubted.get(name) == looks else self._settle
@@ -124,10 +148,8 @@ def is_wanted(name: str) -> bool:
 
 def shown_name(name: str) -> str:
     """Return *name* fit for a journal: one line, of printable characters, not endlessly long."""
-    text = name.encode("utf-8", "backslashreplace").decode("utf-8")
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     # Long names keep apart: of 255 characters at most, so this cuts only what was blown up.
-    return text if len(text) <= 300 else text[:297] + "..."
+    return printable(name, 300)
 
 
 def unreadable(shown: str, error: OSError) -> ModelError:

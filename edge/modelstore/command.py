@@ -17,7 +17,7 @@ Exit codes:
   1    a bug in maskgate; MASKGATE_DEBUG=1 shows where
   2    an option, a key or a configuration that is not allowed
   4    the model file was refused, for the reason given
-  5    the store cannot be read or written
+  5    the store, or a file, cannot be read or written
   {EXIT_PENDING}    of status: a new model is on probation; ask again later
   {EXIT_ROLLED_BACK}    of status: the last update was rolled back
   130  stopped by Ctrl-C; nothing is half done

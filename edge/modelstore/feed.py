@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edge.errors import MaskgateError, ModelError, OutputError
@@ -96,6 +97,8 @@ class ModelFeed:
         self._earlier: dict[Kind, Tally] = {}
         self._offered: dict[Kind, str] = {}
         self._on_probation: dict[Kind, str] = {}
+        # Rolled back here, and why; the state file does not say so yet.
+        self._unwritten: dict[Kind, tuple[str, str]] = {}
         self._stamp = (-1, -1)
         self._activity = ""
         self._went_back = ""
@@ -190,14 +193,21 @@ class ModelFeed:
 
     def work(self, now: float) -> None:
         """Do what is to be done at *now*: take in files, judge probation, make models ready."""
-        if self._intake is not None:
-            self._intake.look(now, self._busy)
+        try:
+            if self._intake is not None:
+                self._intake.look(now, self._busy)
+        finally:
+            # Whatever comes in, what runs is watched and what was chosen is made ready.
+            self._follow()
+
+    def _follow(self) -> None:
         self._judge()
         stamp = self._store.stamp()
         if stamp != self._stamp or len(self._offered) < len(KINDS):
             state = self._store.read()
             for kind in KINDS:
-                state = self._offer(kind, state)
+                if kind not in self._unwritten:
+                    state = self._offer(kind, state)
             # What was read, not what is now: a change in between is seen the next time.
             self._stamp = stamp
         self._tell()
@@ -206,13 +216,13 @@ class ModelFeed:
         while not self._stop.wait(_LOOK_AGAIN):
             try:
                 self.work(self._clock())
-                self._teller.well()
             except MaskgateError as error:
                 self._teller.trouble(str(error))
             except Exception as error:
                 # The gate must go on whatever goes wrong in here; the next look tries again.
                 kind = type(error).__name__
                 self._teller.trouble(f"updates failed: {kind}: {error}; this is a bug")
+            self._teller.turn_over()
 
     def _recovered(self) -> State:
         versions = {kind: model.card.version for kind, model in self._released.items()}
@@ -222,7 +232,7 @@ class ModelFeed:
         except MaskgateError as error:
             self._teller.trouble(f"{error}; models on probation do not run until then")
         try:
-            return _unproved_left_out(self._store.read())
+            return states.unproved_left_out(self._store.read())
         except MaskgateError:
             return State()
 
@@ -243,7 +253,7 @@ class ModelFeed:
                 return loaded
             except OutputError as error:
                 self._teller.trouble(f"{error}; models on probation do not run until then")
-                state = _unproved_left_out(state)
+                state = states.unproved_left_out(state)
             except ModelError as error:
                 if known is None:
                     raise
@@ -303,6 +313,9 @@ class ModelFeed:
 
     def _judge(self) -> None:
         """Roll back what does not run well, trust what has run well for long enough."""
+        for kind, (sha, why) in list(self._unwritten.items()):
+            self._written_back(kind, sha, why)
+        asked = self._settings.probation_minutes * 60
         error, faulty = ("", {}) if self._errors.empty() else self._errors.get_nowait()
         for kind, sha in list(self._on_probation.items()):
             state = self._store.read()
@@ -315,11 +328,11 @@ class ModelFeed:
             before = self._before.get(kind, Tally())
             # An error may have waited here for longer than the model that raised it.
             reason = error if faulty.get(kind) == sha else ""
-            reason = reason or insane(before, since, self._settings.slow_factor)
+            reason = reason or insane(before, since, self._settings.slow_factor, asked)
             if reason:
-                self._given_up(kind, state, reason)
-            elif since.seconds >= self._settings.probation_minutes * 60:
-                self._trust(kind, sha)
+                self._offer(kind, self._given_up(kind, state, reason))
+            elif since.seconds >= asked:
+                self._teller.quietly(partial(self._trust, kind, sha))
 
     def _trust(self, kind: Kind, sha: str) -> None:
         def change(state: State) -> State:
@@ -338,11 +351,18 @@ class ModelFeed:
         self._store.sweep()
 
     def _given_up(self, kind: Kind, state: State, reason: str) -> State:
-        """Return *state* with *kind*'s model rolled back, on disk too where that is possible."""
+        """Return *state* with *kind*'s model rolled back, on disk as soon as that is possible."""
         self._on_probation.pop(kind, None)
-        sha = state.slot(kind).active
-        reason = reason.replace(f"{self._store.folder}/", "")
+        sha, reason = state.slot(kind).active, reason.replace(f"{self._store.folder}/", "")
+        after = self._written_back(kind, sha, reason)
+        if after is None:
+            self._unwritten.setdefault(kind, (sha, reason))
+            after = self._store.rolled(state, kind, reason)
+            self._teller.say("model_rolled_back", after.notes[-1].words)
+        return after
 
+    def _written_back(self, kind: Kind, sha: str, reason: str) -> State | None:
+        """Write that *kind*'s model *sha* is rolled back; None where that cannot be written."""
         def change(now: State) -> State:
             return self._store.rolled(now, kind, reason) if now.slot(kind).active == sha else now
 
@@ -350,8 +370,8 @@ class ModelFeed:
             after = self._store.update(change, "rolled back")
         except MaskgateError as error:
             self._teller.trouble(str(error))
-            after = change(state)
-            self._teller.say("model_rolled_back", after.notes[-1].words)
+            return None
+        self._unwritten.pop(kind, None)
         self._store.sweep()
         return after
 
@@ -375,11 +395,3 @@ def open_feed(
     store = Store(settings.root())
     inbox = Inbox(settings.inbox(), settings.settle_seconds) if settings.enabled else None
     return ModelFeed(store, inbox, settings, released, loaders)
-
-
-def _unproved_left_out(state: State) -> State:
-    """Return *state* without models on probation: it cannot be written how they fare."""
-    for kind in KINDS:
-        if state.slot(kind).probation is not None:
-            state = states.rolled_back(state, kind, "")
-    return state

@@ -82,23 +82,26 @@ def install(
         passed = trial(copy.path, known.kind, _running(store, state, known.kind, released), shown)
         store.step("tried")
         older = not known.version > _version(state, known.kind, released)
-        words = (
-            f"{_name(known)} from {shown} was installed"
-            f"{' ALTHOUGH IT IS NO NEWER (--allow-downgrade)' if older else ''}"
-            f"{f', signed by {known.key}' if known.key else ''}; {passed.words()}; it runs on "
-            f"probation for {settings.probation_minutes:g} minutes, before it was "
-            f"{words_of(state.active(known.kind), known.kind)}"
-        )
 
         def change(now: State) -> State:
             # Somebody else may have installed another one during the trial.
             reason = refusal(now, known, released[known.kind], allowed)
             if reason:
                 raise ModelError(f"{shown} is refused: {reason}")
+            after = (
+                "it was proved before and runs without probation" if states.is_good(now, known)
+                else f"it runs on probation for {settings.probation_minutes:g} minutes"
+            )
+            words = (
+                f"{_name(known)} from {shown} was installed"
+                f"{' ALTHOUGH IT IS NO NEWER (--allow-downgrade)' if older else ''}"
+                f"{f', signed by {known.key}' if known.key else ''}; {passed.words()}; {after}, "
+                f"before it was {words_of(now.active(known.kind), known.kind)}"
+            )
             now = states.kept(states.chosen(now, known), settings.keep)
             return states.noted(now, store.today(), "model_installed", words, _name(known), shown)
 
-        store.adopt(copy, known, change, "chosen")
+        words = store.adopt(copy, known, change, "chosen").notes[-1].words
     store.sweep()
     store.step("swept")
     return Installed(known, True, words)

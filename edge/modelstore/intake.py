@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from edge.errors import MaskgateError
+from edge.errors import MaskgateError, OutputError
 from edge.modelfile import Kind, ModelFile
 from edge.modelstore import state as states
-from edge.modelstore.arrival import PATIENCE, Arrival, Inbox
+from edge.modelstore.arrival import LONGEST_PAUSE, PATIENCE, Arrival, Inbox
 from edge.modelstore.install import Incomplete, install, refused
 from edge.modelstore.settings import UpdateSettings
 from edge.modelstore.store import Store, Unfinished
@@ -41,7 +41,9 @@ class Intake:
                 if self._stopping():
                     return
                 busy(f"trying {arrival.shown}")
-                self._take(arrival)
+                if not self._taken(arrival, now):
+                    # What keeps one from being taken in keeps the others, too.
+                    return
         finally:
             busy("")
             seen = dict(self._inbox.seen)
@@ -50,27 +52,50 @@ class Intake:
                     lambda: self._store.update(lambda s: states.remembered(s, seen), "remembered")
                 )
 
-    def _take(self, arrival: Arrival) -> None:
+    def _taken(self, arrival: Arrival, now: float) -> bool:
+        """Install *arrival*, or refuse it; return False where the store can take nothing now."""
+        reason = ""
         try:
             install(
                 self._store, arrival.path, arrival.shown, self._settings, self._released,
                 self._trial,
             )
         except Unfinished:
-            return
-        except Incomplete as error:
-            if arrival.settled < PATIENCE:
+            return True
+        except OutputError as error:
+            # A full disk passes, and says nothing of the file: it is not refused for it.
+            if self._inbox.put_off(arrival, now):
+                self._teller.say(
+                    "model_trouble",
+                    f"{error}; {arrival.shown} is tried again by itself, at least every "
+                    f"{LONGEST_PAUSE / 60:g} minutes",
+                    file=arrival.shown,
+                )
+            return False
+        except Exception as error:
+            # Whatever a file brings about, it must not come back every second for ever.
+            if isinstance(error, Incomplete) and arrival.settled < PATIENCE:
                 self._inbox.wait_for(arrival)
-                return
-            self._refuse(arrival, str(error))
-        except MaskgateError as error:
+                return True
             if self._stopping():
                 # Its trial was cut off with the gate: no reason to call it bad.
-                return
-            self._refuse(arrival, str(error))
+                return True
+            reason = _reason(arrival, error)
         self._inbox.done(arrival)
+        if reason:
+            self._refuse(arrival, reason)
+        return True
 
     def _refuse(self, arrival: Arrival, reason: str) -> None:
         if not refused(self._store, arrival.shown, reason):
             # The disk is full or read-only; the journal is told all the same.
             self._teller.say("model_refused", reason, file=arrival.shown)
+
+
+def _reason(arrival: Arrival, error: Exception) -> str:
+    if isinstance(error, MaskgateError):
+        return str(error)
+    return (
+        f"{arrival.shown} cannot be taken in: {type(error).__name__}: {error}; this is a bug in "
+        "maskgate; report it with the file"
+    )

@@ -72,9 +72,9 @@ def make_key(path: Path) -> str:
         f"# Its public key: {public}\n"
         f"{PRIVATE_PREFIX}{base64.b64encode(bytes(signing)).decode()}\n"
     )
-    if path.exists() or path.is_symlink():
-        raise UsageError(f"{path} exists; a key is never overwritten; name another file")
     try:
+        if path.exists() or path.is_symlink():
+            raise UsageError(f"{path} exists; a key is never overwritten; name another file")
         with replaced(path) as file:
             # Before the key is in it: there must be no moment in which others can read it.
             os.fchmod(file.fileno(), 0o600)

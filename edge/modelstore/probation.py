@@ -3,7 +3,7 @@
 A new model is on probation for some minutes of running.  What ends the program ends the
 probation too, at the next start; what is judged here are models that run and see nonsense.
 The bounds are wide: people differ from hour to hour, and a good model must not be thrown out
-because a school was over.
+because a school was over, or because somebody stands before the camera to see it work.
 """
 
 from __future__ import annotations
@@ -17,10 +17,15 @@ LONGEST_GAP = 2.0  # seconds
 _MEMORY = 86_400.0  # seconds
 _LEAST_SECONDS = 30.0
 _LEAST_PEOPLE = 20
-_LEAST_FRAMES = 300
+# What is usual at a door shows in an hour, that people come at all in some minutes.
+_USUAL_SECONDS = 3600.0
+_COMING_SECONDS = 600.0
+# A visitor may stay for minutes; in less time one cannot be told from a phantom.
+_LEAST_WATCHED = 300.0
 # Of twenty people on each side so many more differ by chance in fewer than 1 of 1,000 cases.
 _SHARE = 0.6
 _CROWDED, _EMPTY = 0.5, 0.05
+_ALWAYS = 0.9
 _VERDICTS = ("mask", "no_mask", "incorrect", "unsure")
 
 
@@ -42,7 +47,12 @@ class Tally:
     @property
     def people(self) -> float:
         """How many people left."""
-        return self.mask + self.no_mask + self.incorrect + self.unsure
+        return self.judged + self.unsure
+
+    @property
+    def judged(self) -> float:
+        """How many of them had a clear verdict."""
+        return self.mask + self.no_mask + self.incorrect
 
 
 def counted(tally: Tally, gap: float, faces: int, left: Sequence[str] = ()) -> Tally:
@@ -69,22 +79,25 @@ def summed(one: Tally, other: Tally) -> Tally:
     return Tally(*(getattr(one, n) + getattr(other, n) for n in Tally.__dataclass_fields__))
 
 
-def insane(before: Tally, since: Tally, slow_factor: float) -> str:
+def insane(before: Tally, since: Tally, slow_factor: float, asked: float) -> str:
     """Return what is not sane about *since*, beside *before* it; "" where nothing is.
 
-    *slow_factor*: so many times fewer frames per second are too few.
+    *slow_factor*: so many times fewer frames per second are too few.  *asked* is how long
+    probation lasts, in seconds: whether faces are seen in too many or too few frames is judged
+    at its end, of at least five minutes, beside at least an hour.
     """
     if min(before.seconds, since.seconds) >= _LEAST_SECONDS:
         old, new = before.frames / before.seconds, since.frames / since.seconds
         if new * slow_factor < old:
             return f"the gate fell from {old:.1f} to {new:.1f} frames per second"
-    if min(before.frames, since.frames) >= _LEAST_FRAMES:
+    if before.seconds >= _USUAL_SECONDS and since.seconds >= max(asked, _LEAST_WATCHED):
         old, new = before.faces / before.frames, since.faces / since.frames
-        if old <= _EMPTY and new >= _CROWDED:
+        # Where twenty people came and were judged, the crowd is a real one.
+        if old <= _EMPTY and new >= _ALWAYS and since.judged < _LEAST_PEOPLE:
             return f"it sees faces in {new:.0%} of the frames; before it was {old:.0%}"
         if old >= _CROWDED and new <= _EMPTY:
             return f"it sees faces in {new:.0%} of the frames; before it was {old:.0%}"
-    if before.seconds >= _LEAST_SECONDS and since.people == 0:
+    if before.seconds >= _COMING_SECONDS and since.people == 0:
         expected = before.people / before.seconds * since.seconds
         if expected >= _LEAST_PEOPLE:
             return f"it saw nobody in a time in which {expected:.0f} people came before"

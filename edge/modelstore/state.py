@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from edge.cardfields import printable
 from edge.modelfile import Kind
 from edge.modelstore.probation import Tally
 
@@ -33,6 +34,8 @@ NoteKind = Literal[
     "model_pinned",
     "model_trouble",
 ]
+# Of a note or a reason; the state file holds 50 of each.
+LONGEST_WORDS = 1000
 _MOST_NOTES = 50
 _MOST_BAD = 50
 _MOST_SEEN = 200
@@ -139,37 +142,43 @@ def noted(
 ) -> State:
     """Return *state* with one more note; the oldest go."""
     number = state.notes[-1].number + 1 if state.notes else state.told + 1
-    note = Note(number, at, event, words, model, file)
+    note = Note(number, at, event, printable(words, LONGEST_WORDS), model, file)
     return replace(state, notes=(*state.notes, note)[-_MOST_NOTES:])
 
 
-def told(state: State) -> State:
-    """Return *state* with all notes passed on."""
-    return replace(state, told=max([state.told, *(note.number for note in state.notes)]))
+def told(state: State, last: int) -> State:
+    """Return *state* with its notes up to number *last* passed on."""
+    return replace(state, told=max(state.told, last))
 
 
 def chosen(state: State, known: Known) -> State:
     """Return *state* with *known*, just put into the store, to run on probation.
 
     If the one it replaces was itself on probation, what that would have fallen back to stays
-    the fallback, and it goes: nobody proved it.  One that was proved before stays trusted.
+    the fallback, and it goes: nobody proved it.  One that was proved before stays trusted, and
+    counts as the newest from now on: what ran until now is the one before it.
     """
     slot = state.slot(known.kind)
-    models = dict(state.models)
-    before = models.get(known.sha256)
-    if before is not None and before.standing == "good":
-        if slot.probation is not None:
-            models.pop(slot.active, None)
-        trusted = replace(slot, active=known.sha256, probation=None)
-        return _with_slot(replace(state, models=models), known.kind, trusted)
+    proved_before = is_good(state, known)
+    models = {sha: model for sha, model in state.models.items() if sha != known.sha256}
     fallback = slot.active
     if slot.probation is not None:
         fallback = slot.probation.fallback
         models.pop(slot.active, None)
     order = max([0, *(model.order for model in models.values())]) + 1
+    if proved_before:
+        models[known.sha256] = replace(known, standing="good", reason="", order=order)
+        trusted = replace(slot, active=known.sha256, probation=None)
+        return _with_slot(replace(state, models=models), known.kind, trusted)
     models[known.sha256] = replace(known, standing="probation", reason="", order=order)
     new = replace(slot, active=known.sha256, probation=Probation(fallback))
     return _with_slot(replace(state, models=models), known.kind, new)
+
+
+def is_good(state: State, known: Known) -> bool:
+    """Return whether *known* is in the store and was proved before."""
+    found = state.models.get(known.sha256)
+    return found is not None and found.standing == "good"
 
 
 def started(state: State, kind: Kind, before: Tally | None = None) -> State:
@@ -216,6 +225,7 @@ def rolled_back(state: State, kind: Kind, reason: str, to: str | None = None) ->
                                                                   probation=None)})
     if to is None:
         to = slot.probation.fallback if slot.probation is not None else before(state, kind)
+    reason = printable(reason, LONGEST_WORDS)
     models = {**state.models, model.sha256: replace(model, standing="bad", reason=reason)}
     bad = sorted((m for m in models.values() if m.standing == "bad"), key=lambda m: m.order)
     for old in bad[:-_MOST_BAD]:
@@ -223,6 +233,14 @@ def rolled_back(state: State, kind: Kind, reason: str, to: str | None = None) ->
     if to not in models:
         to = RELEASED
     return _with_slot(replace(state, models=models), kind, replace(slot, active=to, probation=None))
+
+
+def unproved_left_out(state: State) -> State:
+    """Return *state* without models on probation, for when it cannot be written how they fare."""
+    for kind in KINDS:
+        if state.slot(kind).probation is not None:
+            state = rolled_back(state, kind, "")
+    return state
 
 
 def before(state: State, kind: Kind) -> str:

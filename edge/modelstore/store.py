@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edge.errors import ModelError, OutputError
-from edge.files import replaced, sync_folder
+from edge.files import abandoned, opened_to_lock, regular, replaced, sync_folder
 from edge.modelfile import LARGEST_FILE, Kind
 from edge.modelstore import state as states
 from edge.modelstore.arrival import unreadable
@@ -91,7 +91,7 @@ class Store:
         import msgspec
 
         try:
-            with self.state_path.open("rb") as file:
+            with regular(self.state_path) as file:
                 content = file.read(_LARGEST_STATE)
             state = msgspec.json.decode(content, type=State)
         except FileNotFoundError:
@@ -184,7 +184,7 @@ class Store:
                 wanted = {self.path_of(known).name for known in states.stored(self.read())}
                 for path in [*self.root.glob(".*.tmp"), *self.folder.glob("*")]:
                     mine = path.parent == self.root or path.name.startswith(".new-")
-                    if path.name in wanted or (mine and not _abandoned(path)):
+                    if path.name in wanted or (mine and not abandoned(path)):
                         continue
                     path.unlink(missing_ok=True)
                     swept.append(path.name)
@@ -241,11 +241,14 @@ class Store:
         """Be the gate that works with this store, for the time of the block; False if one does."""
         try:
             self._make_folders()
-            file = (self.root / "running").open("ab")
+            file = opened_to_lock(self.root / "running")
         except OSError:
             yield True
             return
         with file:
+            # Root's would keep the service out, which then took itself for the only one.
+            with contextlib.suppress(OSError):
+                self._give(file)
             try:
                 fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -254,13 +257,17 @@ class Store:
             yield True
 
     def write_status(self, line: str) -> None:
-        """Write *line* as the status file; a status that cannot be written harms nothing."""
+        """Write *line* as the status file; a status that cannot be written harms nothing.
+
+        Whoever copies models in may read what became of them; nothing in it is secret.
+        """
         with (
             contextlib.suppress(OSError, OutputError),
             self._locked(),
             replaced(self.status_path) as file,
         ):
             self._give(file)
+            os.fchmod(file.fileno(), 0o644)
             file.write(line.encode() + b"\n")
 
     def _write(self, state: State, name: str) -> None:
@@ -323,9 +330,10 @@ class Store:
     def _locked(self) -> Iterator[None]:
         with self._telling("cannot write the state of the models"):
             self._make_folders()
-            file = (self.root / "lock").open("ab")
+            file = opened_to_lock(self.root / "lock")
         with file:
-            self._give(file)
+            with self._telling("cannot write the state of the models"):
+                self._give(file)
             give_up = time.monotonic() + LONGEST_LOCK
             while True:
                 try:
@@ -355,22 +363,36 @@ class Store:
             if not folder.is_dir():
                 folder.mkdir(parents=True, exist_ok=True)
                 self._give_folder(folder)
+        self._check_folder()
+
+    def _check_folder(self) -> None:
+        # Another user would have root clear any folder of the system.
+        if os.geteuid() == 0 and self.folder.is_symlink() and self.folder.lstat().st_uid != 0:
+            raise OutputError(
+                f"{self.folder} is a link of another user, which root does not follow; put a "
+                "folder in its place"
+            )
 
     def _give(self, file: BinaryIO) -> None:
         # What root installs must stay the gate's own to change: it runs as another user.
-        if os.geteuid() == 0:
-            owner = self.root.stat()
+        if os.geteuid() != 0:
+            return
+        owner, about = self.root.stat(), os.fstat(file.fileno())
+        # A second name is how a file of root's own could have come here.
+        if stat.S_ISREG(about.st_mode) and about.st_nlink == 1:
             os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
 
     def _give_folder(self, folder: Path) -> None:
         if os.geteuid() == 0:
             owner = folder.parent.stat()
-            os.chown(folder, owner.st_uid, owner.st_gid)
+            os.chown(folder, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
     @contextmanager
     def _telling(self, what: str) -> Iterator[None]:
         try:
             yield
+        except OutputError:
+            raise
         except OSError as error:
             raise OutputError(
                 f"{what}: {error.strerror or error} in {self.root}; make room, or make it writable"
@@ -379,13 +401,3 @@ class Store:
 
 def _look(about: os.stat_result) -> tuple[int, int]:
     return (about.st_size, about.st_mtime_ns)
-
-
-def _abandoned(path: Path) -> bool:
-    """Return whether nobody works on the temporary file *path*."""
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-    except OSError:
-        return False

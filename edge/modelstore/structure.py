@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge.cardfields import printable
 from edge.errors import ModelError
 from edge.modelfile import LABELS_NAME, ModelFile, parts_of
 from edge.modelstore.flatbuffer import Graph, read_graph
@@ -50,8 +51,8 @@ def check_card(data: bytes, model: ModelFile) -> None:
         low, high = _SANE_PRIOR if key.startswith("prior_") else _SANE.get(key, (value, value))
         if not low <= value <= high:
             raise ModelError(
-                f"{name}: its card says decision.{key} = {value:g}; a gate takes {low:g} to "
-                f"{high:g}; calibrate it again"
+                f"{name}: its card says decision.{printable(key, 80)} = {value:g}; a gate takes "
+                f"{low:g} to {high:g}; calibrate it again"
             )
     listed = tuple(parts_of(data, name)[0].get(LABELS_NAME, "").split())
     if listed != card.labels:

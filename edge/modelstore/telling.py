@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Mapping
 
+from edge.cardfields import printable
 from edge.errors import MaskgateError
 from edge.modelfile import Kind, ModelFile
 from edge.modelstore import state as states
@@ -25,7 +26,11 @@ class Teller:
     def __init__(self, store: Store, released: Mapping[Kind, ModelFile]) -> None:
         self._store, self._released = store, released
         self._notes: queue.Queue[Note] = queue.Queue(maxsize=_MOST_NOTES)
-        self._trouble = ""
+        # Trouble of the last turn of work, and of this one.
+        self._before: set[str] = set()
+        self._trouble: set[str] = set()
+        # The last note passed on, while that cannot be written down.
+        self._passed = 0
         self._status = ("", 0.0)
 
     def taken(self) -> tuple[Note, ...]:
@@ -39,17 +44,18 @@ class Teller:
 
     def say(self, event: NoteKind, words: str, model: str = "", file: str = "") -> None:
         """Tell something that is not in the state file."""
-        self._put(Note(0, self._store.today(), event, words, model, file))
+        fit = printable(words, states.LONGEST_WORDS)
+        self._put(Note(0, self._store.today(), event, fit, model, file))
 
     def trouble(self, words: str) -> None:
         """Tell of trouble with the store, not again and again of the same."""
-        if words != self._trouble:
-            self._trouble = words
+        if words not in self._before | self._trouble:
             self.say("model_trouble", words)
+        self._trouble.add(words)
 
-    def well(self) -> None:
-        """Note that there is no trouble now: the next is told, even if it is the same."""
-        self._trouble = ""
+    def turn_over(self) -> None:
+        """End a turn of work: trouble that was not in it is over, and told if it comes back."""
+        self._before, self._trouble = self._trouble, set()
 
     def quietly(self, do: Callable[[], object]) -> bool:
         """Do what may fail without harm; tell of it if it does, and return whether it went well."""
@@ -69,15 +75,23 @@ class Teller:
         return "; ".join(n.words for n in state.notes if n.number > state.told and n.event == event)
 
     def pass_on(self) -> None:
-        """Pass on the notes of the state file, those of commands and of earlier runs too."""
+        """Pass on the notes of the state file, those of commands and of earlier runs too.
+
+        Each once, even while it cannot be written down that it was.
+        """
         try:
             state = self._store.read()
         except MaskgateError:
             return
         new = [note for note in state.notes if note.number > state.told]
-        if new and self.quietly(lambda: self._store.update(states.told, "told")):
-            for note in new:
+        if not new:
+            return
+        for note in new:
+            if note.number > self._passed:
                 self._put(note)
+        last = new[-1].number
+        written = self.quietly(lambda: self._store.update(lambda s: states.told(s, last), "told"))
+        self._passed = 0 if written else last
 
     def write_status(self, running: Mapping[Kind, str], activity: str, now: float) -> None:
         """Write the status file if it is to say something else, or is ten minutes old.

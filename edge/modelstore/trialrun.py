@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import edge
+from edge.cardfields import printable
 from edge.errors import ModelError
 from edge.modelfile import Kind
 from edge.modelstore.settings import UpdateSettings
@@ -110,7 +111,7 @@ class Child:
         refused = str(answer.pop("refused", "no answer"))
         if refused:
             words = refused.replace(str(path.absolute()), shown)
-            raise ModelError(words[:_LONGEST_REASON])
+            raise ModelError(printable(words, _LONGEST_REASON))
         return Passed(**answer)
 
     @property

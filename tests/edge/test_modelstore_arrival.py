@@ -10,7 +10,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from edge.modelstore.arrival import MOST_AT_ONCE, PATIENCE, Inbox, is_wanted, shown_name
+from edge.modelstore.arrival import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    MOST_AT_ONCE,
+    PATIENCE,
+    Inbox,
+    is_wanted,
+    shown_name,
+)
 
 
 def names(inbox: Inbox, now: float) -> list[str]:
@@ -70,6 +78,24 @@ def test_a_file_that_cannot_be_read_yet_is_given_more_time(tmp_path: Path) -> No
     inbox.wait_for(inbox.poll(1)[0])
     assert names(inbox, PATIENCE - 1) == []
     assert names(inbox, PATIENCE) == ["new.tflite"]
+
+
+def test_a_file_that_was_put_off_comes_back_after_longer_and_longer_pauses(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path, settle=1)
+    (tmp_path / "new.tflite").write_bytes(b"one")
+    inbox.poll(0)
+    now, pauses = 1.0, []
+    for turn in range(9):
+        (arrival,) = inbox.poll(now)
+        assert inbox.put_off(arrival, now) is (turn == 0)
+        begun, now = now, now + FIRST_PAUSE
+        while names(inbox, now - 0.5) == names(inbox, now) == []:
+            now += FIRST_PAUSE
+        pauses.append(now - begun)
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[1], pauses[-1]) == (FIRST_PAUSE, 2 * FIRST_PAUSE, LONGEST_PAUSE)
+    (tmp_path / "new.tflite").write_bytes(b"another")
+    assert names(inbox, now) == [] and names(inbox, now + 1) == ["new.tflite"]
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,10 @@ def self_tested(**changes: Any) -> Callable[[dict[str, Any]], None]:
     return lambda card: card["self_test"].update(changes)
 
 
+def output_named(key: str, rows: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda card: card["self_test"]["outputs"].update({key: rows})
+
+
 def swapped_network() -> bytes:
     """A detector's network under a classifier's card, right digest and all."""
     body, _, _ = parts(DETECTOR)
@@ -158,6 +162,19 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: make(CLASSIFIER, change=said(
             labels=["without_mask", "with_mask", "incorrect_mask"])), "labels.txt says"),
     "labels.txt of another network": (lambda: labelled("dog\ncat\n"), "labels.txt says"),
+    "half a surrogate pair in the card": (
+        lambda: make(CLASSIFIER, change=lambda card: card["decision"].update({"\ud800": "x"})),
+        "its card says decision.\\ud800 = 'x'; a number is needed"),
+    "half a surrogate pair for an output": (
+        lambda: make(CLASSIFIER, change=output_named("\ud800", "x")), "outputs.\\ud800 = 'x'"),
+    "a steered terminal": (
+        lambda: make(CLASSIFIER, change=output_named("\x1b[31m\n", 7)),
+        "outputs.\\x1b[31m\\n = 7;"),
+    "an endless name for an output": (
+        lambda: make(CLASSIFIER, change=output_named("a" * 500_000, 7)), "aaa... = 7;"),
+    "an output that is not there": (
+        lambda: make(CLASSIFIER, change=lambda card: card["self_test"]["outputs"].update(
+            {"\ud800": next(iter(card["self_test"]["outputs"].values()))})), "\\ud800"),
     "a newer maskgate's": (
         lambda: make(DETECTOR, change=said(minimum_maskgate="99.0.0")), "update maskgate first"),
     "the same version": (lambda: make(DETECTOR, released_version()), "it is version "),
@@ -201,7 +218,8 @@ def test_a_bad_file_is_refused_for_its_reason(tmp_path: Path, name: str, way: Wa
     root = tmp_path / "models"
     make_it, reason = BAD[name]
     words = way(root, make_it(), settings_of(root))
-    assert reason in words and "\n" not in words and str(root) not in words
+    assert reason in words and words.isprintable() and str(root) not in words
+    assert len(words) < 1000
     assert stored_names(root) == ["state.json"]
     assert Store(root).read().slots == {}
 

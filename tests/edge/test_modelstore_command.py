@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from edge.errors import EXIT_MODEL, EXIT_OUTPUT, EXIT_USAGE
 from edge.modelfile import Kind
+from edge.modelstore import state as states
 from edge.modelstore.cardwords import card_text
 from edge.modelstore.command import model
 from edge.modelstore.state import KINDS
@@ -99,6 +101,24 @@ def test_a_downgrade_is_explicit_and_in_the_journal(
     feed.start()
     assert notes[-1] in feed.notes()
     feed.close()
+
+
+def test_a_kept_model_that_was_trusted_is_not_said_to_be_on_probation(
+    tmp_path: Path, gate: list[object], new: Path
+) -> None:
+    root = tmp_path / "models"
+    first = new.read_bytes()
+    for content in (first, make(DETECTOR, 101)):
+        new.write_bytes(content)
+        maskgate("install", new, *gate)
+        Store(root).update(lambda state: states.proved(state, DETECTOR))
+    new.write_bytes(first)
+    done = maskgate("install", new, "--allow-downgrade", *gate)
+    assert done.exit_code == 0 and "on probation" not in done.output
+    assert "it was proved before and runs without probation" in done.output
+    assert maskgate("status", *gate).exit_code == 0
+    back = maskgate("rollback", DETECTOR, *gate)
+    assert re.search(r" 100 .* was rolled back: by hand; .* 101 .* runs again", back.output)
 
 
 def test_a_fleet_tool_sees_an_update_through(tmp_path: Path, gate: list[object], new: Path) -> None:
@@ -206,6 +226,12 @@ def test_what_cannot_be_done_is_one_line_and_a_code(
     named = gate if arguments[0] not in ("show", "verify") else []
     done = maskgate(*arguments, *named)
     assert done.exit_code == code and says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_key_that_cannot_be_written_is_one_line_and_its_code(tmp_path: Path) -> None:
+    done = maskgate("keygen", tmp_path / ("k" * 300))
+    assert done.exit_code == EXIT_OUTPUT and "File name too long; name a file" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 

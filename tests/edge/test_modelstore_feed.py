@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ import pytest
 
 from edge.camera import open_source
 from edge.camera.frame import Frame
+from edge.errors import OutputError
 from edge.modelstore.arrival import Inbox
 from edge.modelstore.feed import ModelFeed, Swap
-from edge.modelstore.state import KINDS
-from edge.modelstore.store import Store
+from edge.modelstore.state import KINDS, Change, State
+from edge.modelstore.store import Copy, Store
 from edge.watch import Settings, Watch
 from tests.edge.model_files import (
     CLASSIFIER,
@@ -136,6 +139,114 @@ def test_a_model_that_calls_everybody_out_is_taken_back(tmp_path: Path) -> None:
     assert back.back
     (note,) = [note for note in feed.notes() if note.event == "model_rolled_back"]
     assert "calls out 100% of the people; before it was 0%" in note.words
+    feed.close()
+
+
+@pytest.mark.parametrize(("stays", "back"), [(60, False), (300, False), (600, True)])
+def test_somebody_before_the_camera_makes_no_model_bad(
+    tmp_path: Path, stays: int, back: bool
+) -> None:
+    feed = feed_of(tmp_path)
+    feed.start()
+    end = frames(feed, 3601)
+    copied_in(tmp_path, make(DETECTOR))
+    work(feed)
+    for minute in range(10):
+        end = frames(feed, 60, end, faces=1 if minute * 60 < stays else 0)
+        work(feed, 1, end)
+    end = frames(feed, 5, end, faces=1 if back else 0)
+    work(feed, 1, end)
+    assert ("model_rolled_back" if back else "model_trusted") in events(feed)
+    feed.close()
+
+
+class FullDisk(Store):
+    """A store that takes no file in, and is not written to, while it is *full*."""
+
+    full = False
+
+    def update(self, change: Change, name: str = "state") -> State:
+        if self.full:
+            raise OutputError("cannot write the state of the models: No space left on device")
+        return super().update(change, name)
+
+    @contextmanager
+    def taken_in(self, source: Path, shown: str) -> Iterator[Copy]:
+        if self.full:
+            raise OutputError(f"cannot take in {shown}: No space left on device")
+        with super().taken_in(source, shown) as copy:
+            yield copy
+
+
+def test_what_a_full_disk_kept_out_comes_in_by_itself_when_there_is_room(tmp_path: Path) -> None:
+    store = FullDisk(tmp_path)
+    feed = feed_of(tmp_path, store=store)
+    feed.start()
+    store.full = True
+    for name in ("a.tflite", "b.tflite"):
+        copied_in(tmp_path, make(DETECTOR), name)
+    assert work(feed, 60) == []
+    told = sorted((note.event, note.file) for note in feed.notes())
+    assert told == [("model_trouble", "a.tflite"), ("model_trouble", "b.tflite")]
+    store.full = False
+    assert [swap.model.card.version for swap in work(feed, 60, 60)] == [100]
+    assert store.read().seen.keys() == {"a.tflite", "b.tflite"}
+    feed.close()
+
+
+def test_a_network_that_fails_on_a_full_disk_is_taken_back_and_stays_so(tmp_path: Path) -> None:
+    store = FullDisk(tmp_path)
+    feed = feed_of(tmp_path, store=store)
+    feed.start()
+    copied_in(tmp_path, make(DETECTOR))
+    work(feed)
+    store.full = True
+    feed.failed("tensor 7 is on fire")
+    (back,) = work(feed, 4, 10)
+    assert back.model == released()[DETECTOR] and not feed.failed("another")
+    assert events(feed).count("model_rolled_back") == 1
+    store.full = False
+    assert work(feed, 4, 20) == [] and store.read().active(DETECTOR) is None
+    feed.close()
+
+
+def test_a_file_that_brings_about_a_bug_is_refused_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def broken(*_: object) -> None:
+        calls.append(1)
+        raise KeyError("\ud800")
+
+    monkeypatch.setattr("edge.modelstore.intake.install", broken)
+    feed = feed_of(tmp_path)
+    feed.start()
+    copied_in(tmp_path, make(DETECTOR))
+    work(feed, 6)
+    (note,) = feed.notes()
+    assert note.event == "model_refused" and "KeyError" in note.words and len(calls) == 1
+    assert "this is a bug in maskgate" in note.words
+    feed.close()
+
+
+def test_a_model_on_probation_is_watched_whatever_comes_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = feed_of(tmp_path)
+    feed.start()
+    copied_in(tmp_path, make(DETECTOR))
+    work(feed)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("the folder is on fire")
+
+    monkeypatch.setattr(Inbox, "poll", broken)
+    feed.failed("tensor 7 is on fire")
+    with pytest.raises(RuntimeError):
+        feed.work(10)
+    back = feed.poll()
+    assert back is not None and back.model == released()[DETECTOR]
     feed.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 import zipfile
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.errors import ModelError, UsageError
+from edge.errors import ModelError, OutputError, UsageError
 from edge.modelfile import read_model
 from edge.modelstore import keys
 from edge.vision.selftest import run_self_test
@@ -117,6 +118,24 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="never overwritten"):
         keys.make_key(path)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["k" * 300, "none/gate.key", "k" * 250])
+def test_a_key_that_cannot_be_written_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputError, match=r"cannot write .*; name a file in a folder"):
+        keys.make_key(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(path: Path, **options: bool) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", forbidden)
+    with pytest.raises(OutputError, match="Permission denied; name a file"):
+        keys.make_key(tmp_path / "gate.key")
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,30 @@ def test_one_that_is_trusted_already_stays_so() -> None:
     assert states.chosen(states.chosen(trusted, known(8)), known(7)) == trusted
 
 
+def test_after_a_downgrade_to_a_kept_model_a_rollback_goes_to_what_ran_until_then() -> None:
+    state = State()
+    for number in (7, 8, 9):
+        state = states.proved(states.chosen(state, known(number)), DETECTOR)
+    state = states.chosen(state, replace(known(7), over=5))
+    active = state.active(DETECTOR)
+    assert active is not None and state.slot(DETECTOR).probation is None
+    assert (active.version, active.standing, active.over) == (7, "good", 5)
+    for version in (9, 8):
+        state = states.rolled_back(state, DETECTOR, "by hand")
+        active = state.active(DETECTOR)
+        assert active is not None and active.version == version
+
+
+@pytest.mark.parametrize("words", ["half a pair \ud800", "two\nlines", "x" * 2_000_000])
+def test_whatever_is_noted_can_be_written_and_is_not_long(words: str) -> None:
+    state = states.noted(on_probation(), "now", "model_refused", words)
+    state = states.rolled_back(state, DETECTOR, words)
+    again = msgspec.json.decode(msgspec.json.encode(state), type=State)
+    (model,) = again.models.values()
+    for text in (again.notes[-1].words, model.reason):
+        assert text.isprintable() and 0 < len(text) <= states.LONGEST_WORDS
+
+
 def test_a_rollback_goes_to_the_good_one_before() -> None:
     state = states.proved(on_probation(7), DETECTOR)
     state = states.proved(states.chosen(state, known(8)), DETECTOR)
@@ -115,7 +139,7 @@ def test_notes_are_bounded_and_numbered_on() -> None:
     for number in range(70):
         state = states.noted(state, "now", "model_running", str(number))
     assert len(state.notes) == 50 and state.notes[-1].number == 70
-    told = states.told(state)
+    told = states.told(state, 70)
     assert told.told == 70
     assert states.noted(replace(told, notes=()), "now", "model_running", "x").notes[0].number == 71
 
@@ -152,8 +176,15 @@ def seen(seconds: float, **changes: float) -> Tally:
         (Tally(), seen(100, faces=1000), ""),
         (seen(100), seen(100, frames=99), "fell from 10.0 to 1.0 frames per second"),
         (seen(100), seen(100, frames=101), ""),
-        (seen(100, faces=10), seen(100, faces=900), "sees faces in 90% of the frames"),
-        (seen(100, faces=900), seen(100, faces=10), "sees faces in 1% of the frames"),
+        (seen(3600, faces=360), seen(600, faces=5400), "sees faces in 90% of the frames"),
+        (seen(3600, faces=360), seen(600, faces=5300), ""),
+        (seen(3600), seen(600, faces=6000, mask=20), ""),
+        (seen(3600), seen(600, faces=6000, unsure=20), "sees faces in 100% of the frames"),
+        (seen(3600), seen(599, faces=5990), ""),
+        (seen(600), seen(600, faces=6000), ""),
+        (seen(3600, faces=18000), seen(600, faces=60), "sees faces in 1% of the frames"),
+        (seen(3600, faces=18000), seen(599), ""),
+        (seen(30, mask=20), seen(30), ""),
         (seen(1000, mask=100), seen(200), "saw nobody in a time in which 20 people came before"),
         (seen(1000, mask=100), seen(190), ""),
         (seen(100, mask=20), seen(100, mask=8, incorrect=12), "calls out 60% of the people"),
@@ -164,7 +195,7 @@ def seen(seconds: float, **changes: float) -> Tally:
     ],
 )
 def test_what_is_not_sane_on_probation(before: Tally, since: Tally, says: str) -> None:
-    found = insane(before, since, 10)
+    found = insane(before, since, 10, 600)
     assert says in found and bool(says) == bool(found)
 
 

@@ -16,6 +16,8 @@ import numpy as np
 
 from edge.errors import ModelError
 from train.detector.network import Upsample
+from train.evaluate.networks import seed_beside
+from train.report.files import readable
 
 
 def is_classifier(path: Path) -> bool:
@@ -23,14 +25,16 @@ def is_classifier(path: Path) -> bool:
 
     Raises ModelError when it cannot be read.
     """
-    try:
+    with readable(path):
         network = keras.saving.load_model(
             path, compile=False, custom_objects={"maskgate>Upsample": Upsample}
         )
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split()).split(". ")[0]
-        raise ModelError(f"{path}: cannot be read as a Keras model: {reason}") from error
     return not isinstance(network.output, dict)
+
+
+def seeds_beside(paths: Sequence[Path]) -> set[int]:
+    """Return the seeds that the networks at *paths* were trained with, as far as they are told."""
+    return {seed for path in paths if (seed := seed_beside(path)) is not None}
 
 
 def averaged(networks: Sequence[Any], paths: Sequence[Path]) -> Any:

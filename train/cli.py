@@ -10,8 +10,16 @@ from typing import Any
 import click
 
 from edge.errors import OutputError, UsageError
-from edge.rim import Rim
-from train.commands import command_line, path_option, progress, released, writing
+from edge.rim import Number, Rim
+from train.commands import (
+    command_line,
+    path_option,
+    progress,
+    released,
+    seed_option,
+    seeded,
+    writing,
+)
 from train.evaluate.cli import CURVE_THRESHOLD, evaluate
 
 _EXIT_CODES = """\b
@@ -54,7 +62,7 @@ def main() -> None:
              help="Folder of pictures with places that are no face, to say nothing about.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs in all.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Faces a step.")
-@click.option("--seed", type=int, help="Seed of everything drawn.")
+@seed_option("Seed of everything drawn.")
 @click.option("--resume/--fresh", default=True, help="Go on where --out stands, or start anew.")
 @path_option("--config", metavar="FILE", help="TOML; default train/configs/classifier.toml.")
 @path_option("--detector", metavar="FILE", help="Face detector for class folders.")
@@ -63,8 +71,6 @@ def classifier(
     resume: bool, config: Path | None, detector: Path | None, **given: Any,
 ) -> None:
     """Train the mask classifier on labelled faces."""
-    from dataclasses import replace
-
     from train.classifier.config import DEFAULT_CONFIG, overridden, read_config
     from train.classifier.training import train_classifier
     from train.data.folders import detect_in_class_folders
@@ -77,16 +83,14 @@ def classifier(
     settings = overridden(
         settings, "schedule", epochs=given["epochs"], batch_size=given["batch_size"]
     )
-    if given["seed"] is not None:
-        settings = replace(settings, seed=given["seed"])
+    settings = seeded(settings, given["seed"])
     faces = read_face_data(data, detect_in_class_folders(data, detector), seed=settings.seed)
     with writing(out):
         outcome = train_classifier(
             faces, settings, backbone, out, start=start, lookalikes=lookalikes, fresh=not resume,
             command=command_line(),
         )
-    for note in outcome.notes:
-        click.echo(note)
+    _tell(*outcome.notes)
     click.echo(f"wrote {out / 'model.keras'} and {out / 'metrics.json'}")
 
 
@@ -96,7 +100,7 @@ def classifier(
 @path_option("--portraits", metavar="DIR", help="Faces one a picture, for close-ups.")
 @path_option("--start", metavar="FILE", help="A detector's .keras to go on from.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs in all.")
-@click.option("--seed", type=int, help="Seed of everything drawn.")
+@seed_option("Seed of everything drawn.")
 @click.option("--resume/--fresh", default=True, help="Go on where --out stands, or start anew.")
 @path_option("--config", metavar="FILE", help="TOML; default train/configs/detector.toml.")
 def detector(
@@ -106,6 +110,7 @@ def detector(
     """Train the face detector on whole pictures."""
     from dataclasses import replace
 
+    from train.data.pictures import broken_report
     from train.data.read import read_split
     from train.detector.config import DEFAULT_CONFIG, DetectorConfig
     from train.detector.train import train_detector
@@ -118,17 +123,14 @@ def detector(
         raise UsageError(
             f"schedule.epochs is {settings.schedule.epochs}; allowed is 1 or more"
         )
-    if seed is not None:
-        settings = replace(settings, seed=seed)
+    settings = seeded(settings, seed)
     faces = read_split(portraits, "train") if portraits else ()
     with writing(out):
         metrics = train_detector(
             data, out, settings, portraits=faces, start=start, fresh=not resume,
             command=command_line(),
         )
-    if metrics["data"]["broken"]:
-        names = metrics["data"]["broken"]
-        click.echo(f"skipped {len(names)} pictures that cannot be read: {', '.join(names[:5])}")
+    _tell(broken_report(metrics["data"]["broken"]))
     click.echo(f"wrote {out / 'model.keras'} and {out / 'metrics.json'}")
 
 
@@ -138,33 +140,75 @@ def detector(
 @path_option("--data", required=True, metavar="DIR", help="The data set they were trained on.")
 @path_option("--out", required=True, metavar="DIR", help="Folder of the average.")
 @path_option("--config", metavar="FILE", help="TOML of their training; default as there.")
-def average(models: tuple[Path, ...], data: Path, out: Path, config: Path | None) -> None:
+@path_option("--detector", metavar="FILE", help="Face detector for class folders.")
+@seed_option("Seed of their training; default from the metrics.json beside them.")
+def average(
+    models: tuple[Path, ...], data: Path, out: Path, config: Path | None, detector: Path | None,
+    seed: int | None,
+) -> None:
     """Average networks that have a common ancestor: one network, and often a better one.
 
-    All are face detectors, or all are mask classifiers.
+    All are face detectors, or all are mask classifiers.  Class folders, Pascal VOC, one .csv or
+    one .json are split as a training with --seed splits them.
     """
     from train.averaging import is_classifier
 
     if len(models) < 2:
         raise UsageError("one --model has no average; give two or more")
-    if is_classifier(models[0]):
-        from train.classifier.average import average_classifiers
-        from train.classifier.config import DEFAULT_CONFIG, read_config
-        from train.data.read import read_face_data
-
-        settings = read_config(config or DEFAULT_CONFIG)
-        faces = read_face_data(data, seed=settings.seed)
-        with writing(out):
-            average_classifiers(models, faces, out, settings, command_line())
+    # Each is asked, so that a damaged one is named before the data are read.
+    judging = [is_classifier(model) for model in models]
+    if judging[0]:
+        notes = _average_classifiers(models, data, out, config, detector, seed)
     else:
-        from train.detector import config as detectors
-        from train.detector.average import average_detectors
-        from train.settings import read_settings
-
-        shape = read_settings(detectors.DetectorConfig(), config or detectors.DEFAULT_CONFIG)
-        with writing(out):
-            average_detectors(models, data, out, shape, command_line())
+        notes = _average_detectors(models, data, out, config)
+    _tell(*notes)
     click.echo(f"wrote {out / 'model.keras'} and {out / 'metrics.json'}")
+
+
+def _average_classifiers(
+    models: tuple[Path, ...], data: Path, out: Path, config: Path | None, detector: Path | None,
+    seed: int | None,
+) -> list[str]:
+    """Write the average of the classifiers *models*; return what a person is to know."""
+    from train.averaging import seeds_beside
+    from train.classifier.average import average_classifiers
+    from train.classifier.config import DEFAULT_CONFIG, read_config
+    from train.data.folders import detect_in_class_folders
+    from train.data.pictures import broken_report
+    from train.data.read import has_split, read_face_data
+
+    settings = read_config(config or DEFAULT_CONFIG)
+    seeds = seeds_beside(models)
+    if seed is None and len(seeds) == 1:
+        (seed,) = seeds
+    settings = seeded(settings, seed)
+    faces = read_face_data(data, detect_in_class_folders(data, detector), seed=settings.seed)
+    notes = [*faces.notes, broken_report([*faces.train.broken, *faces.validation.broken])]
+    others = sorted(seeds - {settings.seed})
+    if others and not has_split(data):
+        notes.append(
+            f"measured on the side that a training with --seed {settings.seed} keeps back; one "
+            f"with {' or '.join(map(str, others))} learnt from some of it: the validation numbers "
+            "flatter"
+        )
+    with writing(out):
+        average_classifiers(models, faces, out, settings, command_line())
+    return notes
+
+
+def _average_detectors(
+    models: tuple[Path, ...], data: Path, out: Path, config: Path | None
+) -> list[str]:
+    """Write the average of the detectors *models*; return what a person is to know."""
+    from train.data.pictures import broken_report
+    from train.detector.average import average_detectors
+    from train.detector.config import DEFAULT_CONFIG, DetectorConfig
+    from train.settings import read_settings
+
+    shape = read_settings(DetectorConfig(), config or DEFAULT_CONFIG)
+    with writing(out):
+        metrics = average_detectors(models, data, out, shape, command_line())
+    return [broken_report(metrics["validation"]["broken"])]
 
 
 @main.command()
@@ -174,26 +218,42 @@ def average(models: tuple[Path, ...], data: Path, out: Path, config: Path | None
 @click.option("--split", default="train", show_default=True, help="Which split of --data.")
 @click.option(
     "--score", default=0.4, show_default=True, help="Least score that is looked at.",
-    type=click.FloatRange(CURVE_THRESHOLD, 1, max_open=True),
+    type=Number(CURVE_THRESHOLD, 1, max_open=True),
 )
 def lookalikes(data: Path, out: Path, model: Path | None, split: str, score: float) -> None:
     """List what the detector takes for a face where no label is, for a person to look at.
 
     In DIR/lookalikes.csv, change *unclear* to *no_face* where there is none, and name the file
     in a configuration's *lookalikes*: training then shows those places, and ignores the others.
+    What a list that lies there already says is kept.
     """
     from train.data.coco import read_coco
-    from train.data.lookalikes import write_lookalikes
+    from train.data.lookalikes import carried_over, read_lookalikes, write_lookalikes
+    from train.data.pictures import broken_report
     from train.detector.mining import draw_finds, find_lookalikes
     from train.evaluate.networks import load_detect
 
+    listed = out.absolute() / "lookalikes.csv"
     detect = load_detect(model or released("face-detector"), score)
     pictures = read_coco(data / f"{split}.json")
     with writing(out):
-        finds = find_lookalikes(detect, pictures, score, progress)
-        write_lookalikes(out / "lookalikes.csv", [find.place for find in finds])
+        if listed.exists():
+            # Looking takes long: a list that cannot be kept is told before.
+            read_lookalikes(str(listed))
+        finds, broken = find_lookalikes(detect, pictures, score, progress)
+        # Read only now: a person may have gone on with it meanwhile.
+        known = read_lookalikes(str(listed)) if listed.exists() else []
+        places = carried_over([find.place for find in finds], known)
+        write_lookalikes(listed, places)
         sheets = draw_finds(out, finds)
-    click.echo(f"{len(finds)} places in {len(pictures)} pictures; {len(sheets)} sheets to look at")
+    looked = len(pictures) - len(broken)
+    click.echo(f"{len(finds)} places in {looked} pictures; {len(sheets)} sheets to look at")
+    if known:
+        click.echo(
+            f"kept what was seen in {len(known)} lines; {len(places) - len(finds)} of them were "
+            "not found again and stand at the end"
+        )
+    _tell(broken_report(broken))
     click.echo(f"wrote {out / 'lookalikes.csv'}")
 
 
@@ -243,6 +303,12 @@ def scores(
     click.echo(f"wrote {out / 'scores.md'} and {len(names)} drawings in {out / 'scores'}")
     if written is not None:
         click.echo(f"wrote {written}")
+
+
+def _tell(*notes: str) -> None:
+    for note in notes:
+        if note:
+            click.echo(note)
 
 
 main.add_command(evaluate)

@@ -9,15 +9,19 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from edge.errors import MaskgateError, OutputError
+from edge.errors import MaskgateError, OutputError, UsageError
 
 # What the operating system says of a folder that took files a while and then takes no more.
 _NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+
+MOST_SEED = 2**32 - 1
+"""The largest seed that NumPy's older generator takes, which Keras sets too."""
 
 
 def path_option(*names: str, **options: Any) -> Any:
@@ -52,6 +56,26 @@ def writing(out: Path) -> Iterator[None]:
 
 def _lies_in(name: Any, folder: Path) -> bool:
     return isinstance(name, (str, Path)) and folder in (Path(name), *Path(name).parents)
+
+
+Seeded = TypeVar("Seeded", bound=Any)
+
+
+def seed_option(text: str) -> Any:
+    """Return the option ``--seed`` with the help *text*."""
+    return click.option("--seed", type=click.IntRange(0, MOST_SEED), help=text)
+
+
+def seeded(settings: Seeded, seed: int | None) -> Seeded:
+    """Return *settings*, a dataclass with a ``seed``, with *seed* where one is given.
+
+    Raises UsageError when the settings' own is none that a generator takes.
+    """
+    if seed is not None:
+        return replace(settings, seed=seed)
+    if not 0 <= settings.seed <= MOST_SEED:
+        raise UsageError(f"seed is {settings.seed}; allowed is 0 to {MOST_SEED}")
+    return settings
 
 
 def released(kind: Any) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -278,6 +279,19 @@ def test_a_training_of_other_settings_is_not_gone_on_with(training):
     trained(training, "other")
     with pytest.raises(DataError, match="--fresh"):
         trained(training, "other", epochs=3)
+
+
+def test_a_picture_without_a_face_belongs_to_the_training_too(training, tmp_path):
+    from tests.train.making import detection_folder, write_json, write_picture
+
+    data = detection_folder(tmp_path / "data")
+    document = json.loads((data / "train.json").read_text())
+    place = {"id": 50, "file_name": "empty.png", "width": 96, "height": 72}
+    write_picture(data / "images" / "empty.png", np.zeros((72, 96, 3), np.uint8))
+    trained((tmp_path, training[1]), "run", epochs=1)
+    write_json(data / "train.json", document | {"images": [*document["images"], place]})
+    with pytest.raises(DataError, match="other data or settings"):
+        trained((tmp_path, training[1]), "run", epochs=1)
 
 
 def test_a_trained_detector_loads_and_answers(training):

@@ -57,6 +57,13 @@ def test_help_lists_the_exit_codes() -> None:
         ("detector", "--out", "run", "--epochs", 0),
         ("evaluate", "pair", "--score-threshold", 7),
         ("evaluate", "pair", "--score-threshold", 0),
+        ("evaluate", "pair", "--score-threshold", "nan"),
+        ("evaluate", "detector", "--tilt", "nan"),
+        ("evaluate", "pair", "--detail", "nan"),
+        ("lookalikes", "--out", "run", "--score", "nan"),
+        ("evaluate", "classifier", "--seed", -1),
+        ("classifier", "--out", "run", "--seed", -1),
+        ("detector", "--out", "run", "--seed", 2**32),
     ],
 )
 def test_a_number_that_is_not_allowed_is_named(tmp_path: Path, arguments: tuple) -> None:
@@ -71,6 +78,16 @@ def test_settings_without_an_epoch_are_refused(data: Path, tmp_path: Path) -> No
     result = _run("detector", "--data", data, "--out", tmp_path / "run", "--config", config)
     assert result.exit_code == 2
     assert "schedule.epochs is 0" in result.output
+
+
+@pytest.mark.parametrize("command", ["classifier", "detector"])
+def test_a_seed_of_the_settings_that_is_none_is_refused(
+    data: Path, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "c.toml").write_text("seed = -1\n")
+    result = _run(command, "--data", data, "--out", data / "run", "--config", tmp_path / "c.toml")
+    assert result.exit_code == 2
+    assert "seed is -1; allowed is 0 to 4294967295" in result.output
 
 
 @pytest.mark.parametrize("command", ["classifier", "detector"])
@@ -153,3 +170,80 @@ def test_a_split_that_is_not_there_is_not_made_up(tmp_path: Path) -> None:
     result = _run("evaluate", "classifier", "--data", tmp_path, "--split", "test")
     assert result.exit_code == 6
     assert "holds neither test.csv nor test.json" in result.output
+
+
+def _trained(folder: Path, seed: int) -> Path:
+    """Return the path of a model, beside which its training's metrics say *seed*."""
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(json.dumps({"config": {"seed": seed}}))
+    return folder / "model.keras"
+
+
+@pytest.mark.usefixtures("judged_bare")
+def test_a_network_is_judged_on_what_its_own_training_kept_back(tmp_path: Path) -> None:
+    write_csv(tmp_path / "faces.csv", face_rows(tmp_path, 40))
+    given = ("evaluate", "classifier", "--data", tmp_path, "--repeats", 0)
+    model = _trained(tmp_path / "run", 3)
+    assert "--seed 3 keeps back" in _run(*given, "--model", model).output
+    assert "--seed 4 keeps back" in _run(*given, "--model", model, "--seed", 4).output
+    default = read_config(DEFAULT_CONFIG).seed
+    (tmp_path / "run" / "metrics.json").write_text("{")
+    assert f"--seed {default} keeps back" in _run(*given, "--model", model).output
+
+
+@pytest.fixture
+def averages(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
+    """What the command would average: the data, and the seed."""
+    asked: list[tuple] = []
+
+    def averaged(models: object, faces: object, out: Path, settings: object, line: str) -> None:
+        asked.append((faces, settings.seed))
+
+    monkeypatch.setattr("train.averaging.is_classifier", lambda path: True)
+    monkeypatch.setattr("train.classifier.average.average_classifiers", averaged)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("seeds", "given", "used", "flatters"),
+    [((3, 3), None, 3, False), ((3, 4), None, 20, True), ((3, 4), 4, 4, True)],
+)
+def test_an_average_is_measured_on_what_its_trainings_kept_back(
+    tmp_path: Path, averages: list[tuple], seeds: tuple, given: int | None, used: int,
+    flatters: bool,
+) -> None:
+    write_csv(tmp_path / "faces.csv", face_rows(tmp_path, 40))
+    models = [_trained(tmp_path / str(place), seed) for place, seed in enumerate(seeds)]
+    options = () if given is None else ("--seed", given)
+    result = _run(
+        "average", "--data", tmp_path, "--out", tmp_path / "out", *options,
+        *(word for model in models for word in ("--model", model)),
+    )
+    assert result.exit_code == 0, result.output
+    ((faces, seed),) = averages
+    assert seed == used
+    kept = read_face_data(tmp_path, seed=used).validation.records
+    assert faces.validation.records == kept
+    assert ("the validation numbers flatter" in result.output) == flatters
+
+
+def test_an_average_of_class_folders_has_a_detector(
+    tmp_path: Path, averages: list[tuple], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        "train.data.folders.detect_in_class_folders",
+        lambda data, file: asked.append(file) or _no_face,
+    )
+    for number in range(12):
+        for label in ("with_mask", "without_mask"):
+            picture = np.roll(face_picture(label, 7 * number), number * 5, axis=1)
+            write_picture(tmp_path / label / f"{number}.png", picture)
+    (tmp_path / "with_mask" / "bad.png").write_bytes(b"no picture")
+    result = _run(
+        "average", "--data", tmp_path, "--out", tmp_path / "out", "--model", "a.keras",
+        "--model", "b.keras", "--detector", "d.tflite",
+    )
+    assert result.exit_code == 0, result.output
+    assert asked == [Path("d.tflite")] and len(averages) == 1
+    assert "24 faces;" in result.output and "1 broken" in result.output

@@ -18,6 +18,7 @@ from edge.vision.detector import Faces
 from train.cli import main
 from train.data.lookalikes import (
     Lookalike,
+    carried_over,
     hard_negatives,
     read_lookalikes,
     unclear_ignored,
@@ -142,19 +143,21 @@ def test_what_is_found_beside_the_labels_is_listed(
 ) -> None:
     record = replace(picture(), path=tmp_path / "a.jpg")
     cv2.imwrite(str(record.path), np.full((150, 200, 3), GREY, np.uint8))
-    finds = find_lookalikes(seen_at(box), [record], 0.4)
+    finds, _ = find_lookalikes(seen_at(box), [record], 0.4)
     assert [find.place.box for find in finds] == ([box] if listed else [])
 
 
-def test_one_place_is_listed_once_and_a_broken_picture_is_left_out(tmp_path: Path) -> None:
+def test_one_place_is_listed_once_and_a_broken_picture_is_named(tmp_path: Path) -> None:
     record = replace(picture(), path=tmp_path / "a.jpg")
     cv2.imwrite(str(record.path), np.full((150, 200, 3), GREY, np.uint8))
     (tmp_path / "b.jpg").write_bytes(b"no picture")
     broken = replace(picture(), path=tmp_path / "b.jpg")
     detect = seen_at((100, 60, 130, 100), (102, 61, 131, 101), (150, 20, 180, 60))
-    finds = find_lookalikes(detect, [broken, record], 0.4)
-    assert [find.place.box[0] for find in finds] == [100, 150]
+    finds, left_out = find_lookalikes(detect, [broken, record], 0.4)
+    assert [find.place.box[0] for find in finds] == [100, 150] and left_out == [broken.path]
+    (tmp_path / "lookalikes-002.png").write_bytes(b"a sheet of an earlier list")
     assert [path.name for path in draw_finds(tmp_path, finds)] == ["lookalikes-001.png"]
+    assert not (tmp_path / "lookalikes-002.png").exists()
 
 
 def test_a_list_that_was_written_is_read_again(written: Path) -> None:
@@ -163,18 +166,50 @@ def test_a_list_that_was_written_is_read_again(written: Path) -> None:
     assert read_lookalikes(written.name) == places == read_lookalikes(str(written))
 
 
-def test_the_command_lists_places_and_says_what_to_do(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
+def test_what_a_person_saw_is_carried_over_and_nothing_is_lost() -> None:
+    box, other = (1.0, 2.0, 30.0, 40.0), (50.0, 2.0, 80.0, 40.0)
+    known = [Lookalike("b.jpg", "no_face", box), Lookalike("a.jpg", "no_face", box)]
+    found = [Lookalike("a.jpg", "unclear", other), Lookalike("a.jpg", "unclear", box)]
+    assert carried_over(found, known) == [found[0], known[1], known[0]]
+
+
+@pytest.fixture
+def looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The arguments of the command for two pictures, of which one is broken."""
+    monkeypatch.setattr(
+        "train.evaluate.networks.load_detect", lambda path, score: seen_at((100, 60, 130, 100))
+    )
     (tmp_path / "images").mkdir()
-    cv2.imwrite(str(tmp_path / "images" / "a.jpg"), rng.integers(0, 255, (96, 128, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "images" / "a.jpg"), np.full((150, 200, 3), GREY, np.uint8))
+    (tmp_path / "images" / "b.jpg").write_bytes(b"no picture")
+    size = '"width": 200, "height": 150'
     (tmp_path / "train.json").write_text(
-        '{"images": [{"id": 1, "file_name": "a.jpg", "width": 128, "height": 96}],'
+        f'{{"images": [{{"id": 1, "file_name": "a.jpg", {size}}},'
+        f' {{"id": 2, "file_name": "b.jpg", {size}}}],'
         ' "annotations": [], "categories": [{"id": 1, "name": "face"}]}'
     )
-    out = tmp_path / "out"
-    result = CliRunner().invoke(
-        main, ["lookalikes", "--data", str(tmp_path), "--out", str(out), "--score", "0.02"]
-    )
+    return ["lookalikes", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+
+
+def test_the_command_lists_places_and_names_broken_pictures(
+    tmp_path: Path, looking: list[str]
+) -> None:
+    result = CliRunner().invoke(main, looking)
     assert result.exit_code == 0, result.output
-    assert "places in 1 pictures" in result.output
-    assert (out / "lookalikes.csv").read_text().startswith("file,seen,x0")
+    assert "1 places in 1 pictures; 1 sheets" in result.output and "kept" not in result.output
+    assert "skipped 1 pictures that cannot be read: " in result.output
+    listed = tmp_path / "out" / "lookalikes.csv"
+    assert listed.read_text() == HEAD + "a.jpg,unclear,100,60,130,100\n"
+
+
+def test_the_command_keeps_what_a_person_saw(tmp_path: Path, looking: list[str]) -> None:
+    listed = tmp_path / "out" / "lookalikes.csv"
+    listed.parent.mkdir()
+    seen = ["a.jpg,no_face,100,60,130,100\n", "gone.jpg,no_face,1,2,3,4\n"]
+    listed.write_text(HEAD + "".join(reversed(seen)))
+    result = CliRunner().invoke(main, looking)
+    assert "kept what was seen in 2 lines; 1 of them were not found again" in result.output
+    assert listed.read_text() == HEAD + "".join(seen)
+    listed.write_text(before := HEAD + "a.jpg,hand,1,2,3,4\n")
+    assert CliRunner().invoke(main, looking).exit_code == 6
+    assert listed.read_text() == before

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 
-from edge.errors import DataError
+from edge.errors import DataError, UsageError
 from edge.files import sync_folder
-from train.report.files import write_json
+from train.report.files import UNREADABLE, write_json
 
 STATE = "state.json"
 
@@ -64,9 +67,10 @@ def load_checkpoint(folder: Path, fingerprint: str) -> tuple[Any, Progress] | No
         return None
     try:
         state = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        progress = Progress(state["epochs"], state["fingerprint"], tuple(state["history"]))
+        rows = tuple(dict(row) for row in state["history"])
+        progress = Progress(int(state["epochs"]), state["fingerprint"], rows)
         path = folder / state["model"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{folder / STATE}: damaged ({error}); pass --fresh to start anew"
         ) from error
@@ -75,10 +79,35 @@ def load_checkpoint(folder: Path, fingerprint: str) -> tuple[Any, Progress] | No
             f"{folder}: holds a training of other data or settings; "
             "pass --fresh to start anew, or another --out"
         )
+    return load_kept(path), progress
+
+
+def load_kept(path: Path, *, compile: bool = True) -> Any:
+    """Return the model that a training kept at *path*, compiled as it was unless not *compile*.
+
+    Raises DataError when it is missing or damaged.
+    """
     try:
-        return keras.saving.load_model(path), progress
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); pass --fresh to start anew") from error
+        return keras.saving.load_model(path, compile=compile)
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split()).split(". ")[0] or type(error).__name__
+        raise DataError(f"{path}: cannot be read ({reason}); pass --fresh to start anew") from error
+
+
+def refuse_divergence(
+    epoch: int, losses: Iterable[float], weights: Iterable[npt.NDArray[Any]] = ()
+) -> None:
+    """Raise UsageError when a loss of *epoch*, counted from 1, or a weight is no finite number.
+
+    Nothing is learnt from then on.  What was kept after the epoch before stays.
+    """
+    if np.isfinite(list(losses)).all() and all(np.isfinite(values).all() for values in weights):
+        return
+    kept = f"; what was learnt until epoch {epoch - 1} is kept until then" if epoch > 1 else ""
+    raise UsageError(
+        f"the training diverged at epoch {epoch}: its loss or weights are no numbers; lower the "
+        f"rate in [schedule] of the configuration and pass --fresh{kept}"
+    )
 
 
 def forget(folder: Path) -> None:

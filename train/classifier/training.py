@@ -21,6 +21,8 @@ from train.classifier.checkpoint import (
     Progress,
     forget,
     load_checkpoint,
+    load_kept,
+    refuse_divergence,
     save_checkpoint,
     save_model,
 )
@@ -39,7 +41,7 @@ from train.data.lookalikes import no_faces, read_lookalikes
 from train.data.pictures import LoadedFaces, broken_report, load_faces
 from train.data.read import FaceData
 from train.data.records import data_checksum
-from train.report.files import write_json, write_rows
+from train.report.files import readable, write_json, write_rows
 from train.report.judgement import judge_faces
 
 AVERAGED = "averaged.keras"
@@ -73,8 +75,9 @@ def train_classifier(
     A training that was interrupted goes on after its last whole epoch; *fresh* starts anew.
     *verbose* shows progress bars; by default where standard error is a terminal.
 
-    Raises DataError when *out* holds a training of other data or settings, ModelError when
-    *start* is no classifier of the size that *config* says.
+    Raises DataError when *out* holds a damaged training, or one of other data or settings;
+    ModelError when *start* is no classifier of the size that *config* says; UsageError when the
+    training diverges, with what was trained before being kept.
     """
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint"
@@ -93,15 +96,19 @@ def train_classifier(
         if start is None:
             model = build_classifier(config.network, backbone, config.seed)
         else:
-            model = load_classifier(start, config.network, config.seed)
+            with readable(start):
+                model = load_classifier(start, config.network, config.seed)
     else:
         model, progress = loaded
+        # A power cut may have come between the checkpoint and the history beside it.
+        _write_history(out, progress.history)
         print(f"resuming after epoch {progress.epochs} of {config.schedule.epochs}", flush=True)
     for epoch in range(progress.epochs, config.schedule.epochs):
         feed = TrainingFeed(data.train, config, epoch)
         if epoch == 0 or epoch == config.schedule.head_epochs:
             _compile(model, config, len(feed), head=epoch < config.schedule.head_epochs)
         row, learnt = _one_epoch(model, feed, epoch, config, verbose)
+        refuse_divergence(epoch + 1, [row["loss"]], learnt)
         row |= _validated(model, faces)
         print("  ".join(f"{key} {value:.4g}" for key, value in row.items()), flush=True)
         # The averaged weights are what is measured and kept; learning goes on from the others.
@@ -110,7 +117,7 @@ def train_classifier(
         progress = replace(progress, epochs=epoch + 1, history=(*progress.history, row))
         save_checkpoint(checkpoint, model, progress)
         _write_history(out, progress.history)
-    model = keras.saving.load_model(checkpoint / AVERAGED, compile=False)
+    model = load_kept(checkpoint / AVERAGED, compile=False)
     origin = {"backbone": Path(backbone).name} if start is None else {"start": file_named(start)}
     metrics = {
         **measured_and_saved(model, faces, config, out, progress.history),
@@ -130,7 +137,7 @@ def _put_right(data: FaceData, config: ClassifierConfig) -> FaceData:
     if not config.sampling.corrections:
         return data
     corrections = read_corrections(FOLDER / config.sampling.corrections)
-    records, note = corrected(data.train.records, corrections)
+    records, note = corrected(data.train.records, corrections, data.validation.records)
     if not records:
         raise DataError(f"{config.sampling.corrections} leaves no training face")
     return replace(

@@ -66,6 +66,19 @@ def _lookalike(row: dict[str, str], where: str) -> Lookalike:
     return Lookalike(row["file"], seen, (x0, y0, x1, y1))
 
 
+def carried_over(found: Sequence[Lookalike], known: Sequence[Lookalike]) -> list[Lookalike]:
+    """Return *found* as a person has seen them in *known*, then what of *known* is not among them.
+
+    Two are the same place where file and box agree.
+    """
+    seen = {(place.file, place.box): place.seen for place in known}
+    again = {(place.file, place.box) for place in found}
+    return [
+        *(replace(place, seen=seen.get((place.file, place.box), place.seen)) for place in found),
+        *(place for place in known if (place.file, place.box) not in again),
+    ]
+
+
 def write_lookalikes(path: Path, places: Sequence[Lookalike]) -> None:
     """Write *places* to *path* as :func:`read_lookalikes` reads them, whole or not at all."""
     text = io.StringIO(newline="")

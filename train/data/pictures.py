@@ -61,10 +61,11 @@ def load_faces(
     return LoadedFaces(kept, pictures, tuple(broken))
 
 
-def broken_report(broken: Sequence[Path]) -> str:
-    """Return one line about *broken* pictures, empty when there are none."""
+def broken_report(broken: Sequence[Path | str]) -> str:
+    """Return one line about *broken* pictures, paths or names, empty when there are none."""
     if not broken:
         return ""
-    names = ", ".join(str(path) for path in broken[:5])
+    # A name that is no UTF-8 could not be printed.
+    names = ", ".join(str(path) for path in broken[:5]).encode("utf-8", "backslashreplace").decode()
     more = f" and {len(broken) - 5} more" if len(broken) > 5 else ""
     return f"skipped {len(broken)} pictures that cannot be read: {names}{more}"

@@ -70,6 +70,14 @@ def read_face_data(
     return FaceData(sides[0], sides[1], checksum, tuple(notes))
 
 
+def has_split(folder: Path) -> bool:
+    """Tell whether *folder* brings a split of its own: train and val, each .csv or each .json."""
+    return any(
+        all((folder / f"{name}.{suffix}").is_file() for name in ("train", "val"))
+        for suffix in ("csv", "json")
+    )
+
+
 def read_split(folder: Path, name: str = "val") -> list[FaceRecord]:
     """Return the labelled faces of one split of *folder*: ``NAME.csv`` or ``NAME.json``.
 
@@ -105,10 +113,7 @@ def read_validation(
 
 
 def _given_split(folder: Path) -> tuple[list[FaceRecord], list[FaceRecord]] | None:
-    for suffix in ("csv", "json"):
-        if all((folder / f"{name}.{suffix}").is_file() for name in ("train", "val")):
-            return read_split(folder, "train"), read_split(folder, "val")
-    return None
+    return (read_split(folder, "train"), read_split(folder, "val")) if has_split(folder) else None
 
 
 def _read_one(folder: Path, detect: Detect | None, notes: list[str]) -> list[FaceRecord]:

@@ -130,9 +130,24 @@ def checked_label(label: str, allowed: Sequence[str], where: str) -> str:
 
 def existing_picture(path: Path, where: str) -> Path:
     """Return *path*, or raise DataError naming *where* it was asked for when it is missing."""
-    if not path.is_file():
+    if not is_file(path, where):
         raise DataError(f"{where}: picture {path} does not exist; copy it there or drop the line")
     return path
+
+
+def is_file(path: Path, where: str) -> bool:
+    """Tell whether *path* is a file.
+
+    Raises DataError naming *where* it was asked for when that cannot be told, as of a name that
+    no file system takes.
+    """
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise DataError(
+            f"{where}: picture {path} cannot be looked for ({error.strerror or error}); name one "
+            "that can be read"
+        ) from error
 
 
 def with_groups(records: Sequence[FaceRecord], groups: Sequence[str]) -> list[FaceRecord]:
@@ -153,4 +168,6 @@ def data_checksum(records: Iterable[FaceRecord]) -> str:
             f"{record.picture.name}\t{size}\t{box}\t{record.label}\t{record.group}\t"
             f"{int(record.ignore)}\n"
         )
-    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+    # A file's name need not be UTF-8: Python keeps its other bytes as surrogates.
+    content = "".join(sorted(lines)).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(content).hexdigest()

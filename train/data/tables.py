@@ -32,5 +32,7 @@ def read_table(
             ]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; {named_by} names it") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not readable as CSV in UTF-8: {error}") from error

@@ -14,6 +14,7 @@ from train.data.records import (
     checked_box,
     checked_label,
     existing_picture,
+    is_file,
     picture_size,
 )
 
@@ -55,7 +56,7 @@ def _picture(file: Path, places: list[Path], source: str) -> PictureRecord:
         place / f"{stem}{suffix}"
         for place in places
         for suffix in sorted(PICTURE_SUFFIXES | {Path(name).suffix.lower()} - {""})
-        if (place / f"{stem}{suffix}").is_file()
+        if is_file(place / f"{stem}{suffix}", str(file))
     ]
     path = found[0] if found else existing_picture(places[0] / (name or f"{stem}.jpg"), str(file))
     size = picture_size(path)

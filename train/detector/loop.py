@@ -7,9 +7,10 @@ thread, which under TensorFlow can wait for ever when a fit of several ends.
 from __future__ import annotations
 
 import csv
+import json
+import math
 import queue
 import threading
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +22,8 @@ from tqdm import tqdm
 
 from edge.errors import DataError
 from edge.files import replaced
-from train.report.files import write_rows
+from train.classifier.checkpoint import refuse_divergence
+from train.report.files import UNREADABLE, write_rows
 
 Floats = npt.NDArray[np.float32]
 Batch = tuple[Floats, Floats]
@@ -138,6 +140,7 @@ def run_epochs(
     state: Path,
     history: Path,
     fingerprint: str,
+    former: str = "",
     validate_every: int = 1,
     quiet: bool = False,
 ) -> list[dict[str, float]]:
@@ -145,13 +148,16 @@ def run_epochs(
 
     *training* makes batch (epoch, number), *validation* batch (number); the loss on the latter
     is not a number in epochs that are not validated.  After every epoch everything is written
-    to *state* and the row appended to *history*; where *state* exists the training goes on
-    after the epoch it holds.
+    to *state*, and all rows to *history*; where *state* exists the training goes on after the
+    epoch it holds.  A state from before rows were kept in it may have the fingerprint *former*.
 
     Raises DataError when *state* is damaged or belongs to a training of another
-    *fingerprint*: other data or other settings.
+    *fingerprint*: other data or other settings; UsageError when the loss is no number any more.
     """
-    done, rows = _restore(step, state, history, fingerprint)
+    done, rows = _restore(step, state, history, fingerprint, former)
+    if rows:
+        # A power cut may have come between the state and the history.
+        write_rows(history, rows)
     for epoch in range(done, epochs):
         batches = prefetch(lambda number, epoch=epoch: training(epoch, number), steps)
         bar = tqdm(
@@ -160,6 +166,7 @@ def run_epochs(
         losses = []
         for pictures, targets in bar:
             losses.append(step.train(pictures, targets))
+            refuse_divergence(epoch + 1, losses[-1:])
             bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}", refresh=False)
         loss, held_out = float(np.mean(losses)), float("nan")
         if (epoch + 1) % validate_every == 0 or epoch + 1 == epochs:
@@ -168,39 +175,68 @@ def run_epochs(
                 np.mean([step.test(*batch) for batch in prefetch(validation, validation_steps)])
             )
             step.swap_average()
+            refuse_divergence(epoch + 1, [held_out])
         row = {"epoch": epoch + 1, "loss": round(loss, 5), "val_loss": round(held_out, 5)}
         rows.append(row)
-        _keep(step, state, epoch + 1, fingerprint)
+        _keep(step, state, rows, fingerprint)
         write_rows(history, rows)
         if not quiet:
             tqdm.write(f"epoch {epoch + 1}/{epochs}  loss {loss:.4f}  validation {held_out:.4f}")
     return rows
 
 
-def _keep(step: Step, state: Path, epoch: int, fingerprint: str) -> None:
+def _keep(step: Step, state: Path, rows: list[dict[str, float]], fingerprint: str) -> None:
     values = {f"v{i}": array for i, array in enumerate(step.arrays())}
+    refuse_divergence(len(rows), (), values.values())
     with replaced(state) as file:
-        np.savez(file, epoch=np.array(epoch), fingerprint=np.array(fingerprint), **values)
+        np.savez(
+            file, epoch=np.array(len(rows)), fingerprint=np.array(fingerprint),
+            rows=np.array(json.dumps(rows)), **values,
+        )
 
 
 def _restore(
-    step: Step, state: Path, history: Path, fingerprint: str
+    step: Step, state: Path, history: Path, fingerprint: str, former: str
 ) -> tuple[int, list[dict[str, float]]]:
     if not state.is_file():
         return 0, []
     try:
         with np.load(state) as values:
-            if str(values["fingerprint"]) != fingerprint:
-                raise DataError(
-                    f"{state} belongs to a training of other data or settings; "
-                    "use another --out, or --fresh to start anew"
-                )
-            step.restore(values[f"v{i}"] for i in range(len(values.files) - 2))
             done = int(values["epoch"])
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"{state} is damaged ({error}); use --fresh to start anew") from error
-    rows: list[dict[str, float]] = []
-    if history.is_file():
+            rows = json.loads(str(values["rows"])) if "rows" in values.files else None
+            known = str(values["fingerprint"])
+            count = sum(name.startswith("v") for name in values.files)
+            arrays = [values[f"v{i}"] for i in range(count)]
+    except UNREADABLE as error:
+        raise _damaged(state, error) from error
+    if known != fingerprint and not (rows is None and known == former):
+        raise DataError(
+            f"{state} belongs to a training of other data or settings; "
+            "use another --out, or --fresh to start anew"
+        )
+    try:
+        step.restore(iter(arrays))
+    # StopIteration: of another backend, whose state has other parts.
+    except (*UNREADABLE, StopIteration) as error:
+        raise _damaged(state, error) from error
+    return done, _rows_in(history, done) if rows is None else rows
+
+
+def _damaged(state: Path, error: Exception) -> DataError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return DataError(f"{state} is damaged ({reason}); use --fresh to start anew")
+
+
+def _rows_in(history: Path, done: int) -> list[dict[str, float]]:
+    """Return the rows of the first *done* epochs, of nothing but NaN where *history* has none."""
+    found: dict[int, dict[str, float]] = {}
+    try:
         with history.open(newline="", encoding="utf-8") as file:
-            rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
-    return done, rows[:done]
+            for row in csv.DictReader(file):
+                numbers = {name: float(row[name]) for name in ("epoch", "loss", "val_loss")}
+                found[int(numbers["epoch"])] = numbers
+    # A curve with a gap is no reason to lose the training.
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, csv.Error):
+        pass
+    nothing = {"loss": math.nan, "val_loss": math.nan}
+    return [found.get(epoch, {"epoch": epoch, **nothing}) for epoch in range(1, done + 1)]

@@ -49,23 +49,26 @@ def find_lookalikes(
     pictures: Sequence[PictureRecord],
     least_score: float,
     progress: Callable[[Sequence[PictureRecord]], Iterable[PictureRecord]] = iter,
-) -> list[Find]:
+) -> tuple[list[Find], list[Path]]:
     """Return what *detect* sees of *least_score* (0 to 1) or more beside all labels, best first.
 
     Each picture is looked at whole and in four parts.  Every place is said to be unclear, which
-    training ignores, until a person has looked.  A broken picture is left out.
+    training ignores, until a person has looked.  Returned too are the pictures that cannot be
+    read.
     """
-    finds = []
+    finds, broken = [], []
     for record in progress(pictures):
         image = read_picture(record.path)
         if image is None:
+            broken.append(record.path)
             continue
         labelled = np.array([face.box for face in record.faces], np.float32).reshape(-1, 4)
         for score, box in _unlabelled(detect, image, labelled, least_score):
             x0, y0, x1, y1 = (float(round(side)) for side in box)
             place = Lookalike(record.path.name, UNCLEAR, (x0, y0, x1, y1))
             finds.append(Find(score, record.path, place))
-    return sorted(finds, key=lambda find: (-find.score, find.place.file, find.place.box))
+    finds.sort(key=lambda find: (-find.score, find.place.file, find.place.box))
+    return finds, broken
 
 
 def _unlabelled(
@@ -95,7 +98,8 @@ def _unlabelled(
 def draw_finds(folder: Path, finds: Sequence[Find]) -> list[Path]:
     """Write contact sheets of *finds*, 60 a sheet with the CSV's line under each, into *folder*.
 
-    Lines are counted as a text editor does, the header being 1.  Returns the sheets' paths.
+    Lines are counted as a text editor does, the header being 1.  Sheets of an earlier list, whose
+    lines are others now, are removed.  Returns the sheets' paths.
     """
     sheets = []
     for start in range(0, len(finds), SHEET):
@@ -106,6 +110,8 @@ def draw_finds(folder: Path, finds: Sequence[Find]) -> list[Path]:
         path = folder / f"lookalikes-{start // SHEET + 1:03d}.png"
         contact_sheet(path, tiles)
         sheets.append(path)
+    for earlier in set(folder.glob("lookalikes-[0-9]*.png")) - set(sheets):
+        earlier.unlink()
     return sheets
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ from train.detector.predict import keras_detector, load_keras_network
 from train.detector.report import draw_detector_report
 from train.detector.samples import Floats, Source, seen_from_the_side, source_of
 from train.evaluate.pictures import evaluate_pictures
-from train.report.files import write_json
+from train.report.files import readable, write_json
 
 PORTRAITS = "portraits"
 CURVE_THRESHOLD = 0.02
@@ -60,7 +61,7 @@ def train_detector(
 
     Raises DataError when the data or the lookalikes break their format, hold no readable
     picture, or are not those that *out* was begun with; ModelError when *start* is no detector
-    of that shape.
+    of that shape; UsageError when the training diverges.
     """
     started = time.monotonic()
     keras.utils.set_random_seed(config.seed)
@@ -71,6 +72,7 @@ def train_detector(
     training = read_coco(data / "train.json") + portrait_records(portraits)
     validation = read_coco(data / "val.json")
     checksum = data_checksum([face for record in training + validation for face in record.faces])
+    shown = (_files_of(training), _files_of(validation))
     training = unclear_ignored(training, lookalikes)
     negatives = hard_negatives(lookalikes)
     images, broken = load_pictures(training + validation)
@@ -85,7 +87,6 @@ def train_detector(
     step = _step(model, config, pictures.steps)
     origin = None if start is None else hashlib.sha256(start.read_bytes()).hexdigest()
     known = (checksum, config, origin, *lookalikes)
-    fingerprint = hashlib.sha256(repr(known).encode()).hexdigest()
     state = out / "resume.npz"
     if fresh:
         state.unlink(missing_ok=True)
@@ -99,15 +100,16 @@ def train_detector(
         validation=held.batch,
         state=state,
         history=out / "history.csv",
-        fingerprint=fingerprint,
+        fingerprint=_digest((*known, *shown)),
+        former=_digest(known),
         validate_every=config.schedule.validate_every,
         quiet=quiet,
     )
     step.swap_average()
     save_model(detector, out / "model.keras")
     detect = keras_detector(detector, config.input, CURVE_THRESHOLD, config.nms_iou)
-    shown = [record for record in validation if record.path in images]
-    measured = evaluate_pictures(detect, shown, BOOTSTRAP_REPEATS)
+    judged = [record for record in validation if record.path in images]
+    measured = evaluate_pictures(detect, judged, BOOTSTRAP_REPEATS)
     metrics = {
         **described(detector, measured, config, command),
         "start": None if start is None else {"file": start.name, "sha256": origin},
@@ -118,11 +120,29 @@ def train_detector(
             "broken": [path.name for path in broken],
         },
         "seconds": round(time.monotonic() - started),
-        "last_epoch": rows[-1],
+        "last_epoch": {name: _known(value) for name, value in rows[-1].items()},
     }
     write_json(out / "metrics.json", metrics)
-    draw_detector_report(out, rows, detect, shown, images)
+    draw_detector_report(out, rows, detect, judged, images)
     return metrics
+
+
+def _files_of(records: Sequence[PictureRecord]) -> list[tuple[str, int]]:
+    """Return names and sizes in bytes: a picture without a face is background, and no checksum
+    over the faces knows of it."""
+    return sorted(
+        (record.path.name, record.path.stat().st_size if record.path.is_file() else -1)
+        for record in records
+    )
+
+
+def _digest(known: tuple[Any, ...]) -> str:
+    return hashlib.sha256(repr(known).encode()).hexdigest()
+
+
+def _known(value: float) -> float | None:
+    # Of an epoch whose row was lost, which JSON has no number for.
+    return value if math.isfinite(value) else None
 
 
 def described(
@@ -187,7 +207,8 @@ def _weights(
 
 
 def _started(path: Path, config: DetectorConfig) -> keras.Model:
-    network = load_keras_network(path)
+    with readable(path):
+        network = load_keras_network(path)
     wanted = build_detector(config.network)
     if [w.shape for w in network.weights] != [w.shape for w in wanted.weights]:
         raise ModelError(f"{path}: is a detector of another shape than {config.network}")

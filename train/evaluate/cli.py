@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from edge.errors import OutputError
-from train.commands import path_option, progress, released
+from edge.rim import Number
+from train.commands import path_option, progress, released, seed_option
 
 # Low enough to draw the whole precision-recall curve, high enough to leave out the noise floor.
 CURVE_THRESHOLD = 0.02
@@ -34,7 +35,7 @@ def _evaluation_options(command: Any) -> Any:
 
 
 _detail_option = click.option(
-    "--detail", default=1.0, show_default=True, type=click.FloatRange(1, 4), metavar="N",
+    "--detail", default=1.0, show_default=True, type=Number(1, 4), metavar="N",
     help="Let the detector look at so many times the pixels, as detail in a gate's [models] does.",
 )
 
@@ -45,7 +46,7 @@ _detail_option = click.option(
     "--synthetic", multiple=True, default=("maskon",), show_default=True, metavar="SOURCE",
     help="Source that is left out of every number.",
 )
-@click.option("--seed", type=int, help="Seed of the training; default as there.")
+@seed_option("Seed of the training; default from the metrics.json beside --model, or as there.")
 @path_option("--detector", metavar="FILE", help="Face detector for class folders.")
 @_evaluation_options
 def evaluate_classifier(
@@ -62,9 +63,11 @@ def evaluate_classifier(
     from train.data.read import read_validation
     from train.evaluate.appearance import read_appearance, read_disputed
     from train.evaluate.faces import evaluate_faces, faces_tables
-    from train.evaluate.networks import load_judge
+    from train.evaluate.networks import load_judge, seed_beside
 
     judge = load_judge(model or released("mask-classifier"))
+    if seed is None and model is not None:
+        seed = seed_beside(model)
     if seed is None:
         seed = read_config(DEFAULT_CONFIG).seed
     faces, notes = read_validation(data, split, detect_in_class_folders(data, detector), seed)
@@ -79,7 +82,7 @@ def evaluate_classifier(
 @evaluate.command("detector")
 @path_option("--model", metavar="FILE", help="Default: the released detector.")
 @click.option(
-    "--tilt", default=0.0, show_default=True, type=click.FloatRange(0, 45), metavar="DEGREES",
+    "--tilt", default=0.0, show_default=True, type=Number(0, 45), metavar="DEGREES",
     help="Turn every picture by so much, in turns to either side, as a camera that hangs askew.",
 )
 @_detail_option
@@ -105,7 +108,7 @@ def evaluate_detector(
 @path_option("--detector", metavar="FILE", help="Default: the released detector.")
 @path_option("--classifier", metavar="FILE", help="Default: the released classifier.")
 @click.option(
-    "--score-threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    "--score-threshold", type=Number(0, 1, min_open=True, max_open=True),
     help="Default: the detector's own.",
 )
 @_detail_option
@@ -153,9 +156,10 @@ def evaluate_looks(
 
 def _report(result: dict[str, Any], tables: str, written: Path | None) -> None:
     click.echo(tables)
+    from train.data.pictures import broken_report
+
     if result["broken"]:
-        names = ", ".join(result["broken"][:5])
-        click.echo(f"skipped {len(result['broken'])} pictures that cannot be read: {names}")
+        click.echo(broken_report(result["broken"]))
     if written is not None:
         from train.report.files import write_json
 

@@ -17,6 +17,7 @@ from edge.vision.crop import Image, crop_face
 from edge.vision.detector import FaceDetector, Faces
 from edge.vision.geometry import Boxes
 from edge.vision.interpreter import to_float
+from train.report.files import readable
 
 Judge = Callable[[Image, Boxes], npt.NDArray[np.float32]]
 Detect = Callable[[Image], Faces]
@@ -68,8 +69,24 @@ def load_detect(
 
     if not path.is_file():
         raise ModelError(f"{path}: no such file; train it with python -m train detector")
-    detect: Detect = load_keras_detector(path, score_threshold)
+    with readable(path):
+        detect: Detect = load_keras_detector(path, score_threshold)
     return detect
+
+
+def seed_beside(path: Path) -> int | None:
+    """Return the seed of the training that wrote the ``.keras`` at *path*.
+
+    None where no ``metrics.json`` beside it tells, as for a released file.
+    """
+    if path.suffix != ".keras":
+        return None
+    try:
+        metrics = json.loads(path.with_name("metrics.json").read_text(encoding="utf-8"))
+        seed = metrics["config"]["seed"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return seed if type(seed) is int and seed >= 0 else None
 
 
 def _keras_model(path: Path) -> Any:
@@ -77,10 +94,8 @@ def _keras_model(path: Path) -> Any:
 
     if not path.is_file():
         raise ModelError(f"{path}: no such file; train it with python -m train classifier")
-    try:
+    with readable(path):
         return keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read as a Keras model: {error}") from error
 
 
 def _edge_numbers(path: Path) -> tuple[float, float]:
@@ -93,5 +108,5 @@ def _edge_numbers(path: Path) -> tuple[float, float]:
             f"{beside} is missing; the training writes it, and it holds the crop margin and "
             "the temperature that go with model.keras"
         ) from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{beside}: holds no crop_margin or temperature: {error}") from error

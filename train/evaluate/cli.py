@@ -63,9 +63,10 @@ def evaluate_classifier(
     from train.data.read import read_validation
     from train.evaluate.appearance import read_appearance, read_disputed
     from train.evaluate.faces import evaluate_faces, faces_tables
-    from train.evaluate.networks import load_judge, seed_beside
+    from train.evaluate.networks import load_judge, seed_beside, whose
 
-    judge = load_judge(model or released("mask-classifier"))
+    network = model or released("mask-classifier")
+    judge = load_judge(network)
     if seed is None and model is not None:
         seed = seed_beside(model)
     if seed is None:
@@ -74,7 +75,7 @@ def evaluate_classifier(
     result = evaluate_faces(
         judge, faces, synthetic, repeats, progress, read_appearance(), read_disputed()
     )
-    _report(result, faces_tables(result), written)
+    _report(whose(network, "mask-classifier") | result, faces_tables(result), written)
     for note in notes:
         click.echo(note)
 
@@ -93,15 +94,17 @@ def evaluate_detector(
 ) -> None:
     """Find faces in whole pictures: NAME.json in --data."""
     from train.data.coco import read_coco
-    from train.evaluate.networks import load_detect
+    from train.evaluate.networks import load_detect, whose
     from train.evaluate.pictures import evaluate_pictures, pictures_tables
 
-    detect = load_detect(model or released("face-detector"), CURVE_THRESHOLD, detail)
+    network = model or released("face-detector")
+    detect = load_detect(network, CURVE_THRESHOLD, detail)
     pictures = read_coco(data / f"{split}.json")
     result = evaluate_pictures(
         detect, pictures, min(repeats, 300), progress, sliced=True, tilt=tilt
     )
-    _report(result, pictures_tables(result), written)
+    told = whose(network, "face-detector") | ({"detail": detail} if detail != 1 else {})
+    _report(told | result, pictures_tables(result), written)
 
 
 @evaluate.command("pair")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import ModelError, UsageError
-from edge.modelfile import LABELS, read_model
+from edge.modelfile import LABELS, Kind, read_model
 from edge.vision.classifier import MaskClassifier, softmax
 from edge.vision.crop import Image, crop_face
 from edge.vision.detector import FaceDetector, Faces
@@ -21,6 +21,15 @@ from train.report.files import readable
 
 Judge = Callable[[Image, Boxes], npt.NDArray[np.float32]]
 Detect = Callable[[Image], Faces]
+
+
+def whose(path: Path, kind: Kind) -> dict[str, str]:
+    """Return what says of figures that they are those of the *kind* of network at *path*.
+
+    A model file has its SHA-256 there, by which a card takes none of another file's.
+    """
+    digest = {"sha256": read_model(path, kind).sha256} if path.suffix != ".keras" else {}
+    return {"kind": kind, **digest}
 
 
 def load_judge(path: Path) -> Judge:

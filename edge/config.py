@@ -66,8 +66,8 @@ class ModelSettings:
     threads     processor cores the networks may use, 0 to 16; more is faster up to the cores
                 there are, and hotter; default 0, all cores but one and at most 4
     detail      how many times the pixels of its card the face detector looks at, 1 to 4; more,
-                and faces are found farther away, for so many times the detector's time;
-                default 1
+                and faces are found farther away, for so many times the detector's time, and
+                those that fill the picture less often; default 1
 
     Raises UsageError for a value outside its range.
     """

@@ -194,8 +194,8 @@ def card(model: Path, notes: Path | None, evaluation: Path | None, out: Path | N
     """Write the card a person reads, from the one inside MODEL."""
     from convert.cardtext import card_text
     from convert.evaluation import read_evaluation
-    from convert.places import card_path, check_apart, check_ending, writing
-    from edge.files import write_whole
+    from convert.places import card_path, check_apart, check_ending
+    from edge.files import told_as, write_whole
     from edge.modelfile import read_model
 
     out = out or card_path(model)
@@ -205,7 +205,7 @@ def card(model: Path, notes: Path | None, evaluation: Path | None, out: Path | N
     file = read_model(model)
     measured = read_evaluation(evaluation, file) if evaluation else None
     text = card_text(file, _text(notes), measured)
-    with writing(out):
+    with told_as("--out", out):
         write_whole(out, text)
     click.echo(f"wrote {out}")
 
@@ -246,13 +246,8 @@ def _beforehand(given: Mapping[str, Any]) -> tuple[dict[str, Any], int, str]:
 
 
 def _check_places(given: Mapping[str, Any]) -> None:
-    from convert.places import (
-        card_path,
-        check_apart,
-        check_ending,
-        check_writable,
-        report_paths,
-    )
+    from convert.places import card_path, check_apart, check_ending, report_paths
+    from edge.files import check_writable
 
     check_ending(given["out"], ".tflite")
     markdown, machine = report_paths(_report(given))
@@ -265,8 +260,8 @@ def _check_places(given: Mapping[str, Any]) -> None:
         *((f"{side}.json in --data", given["data"] / f"{side}.json") for side in ("train", "val")),
     )
     check_apart(outputs, inputs)
-    for _, path in outputs:
-        check_writable(path)
+    for name, path in outputs:
+        check_writable(name, path, folders=True)
 
 
 def _metrics(given: Mapping[str, Any]) -> Path:

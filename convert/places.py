@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
-from edge.errors import OutputError, UsageError
+from edge.errors import UsageError
 
 Named = tuple[str, Path | None]
 
@@ -28,37 +25,6 @@ def report_paths(report: Path) -> tuple[Path, Path]:
         raise UsageError(f"--report is {report}; a file's name without ending is needed")
     # Not with_suffix: of parity-1.2 that takes the 2 for an ending.
     return report.with_name(f"{report.name}.md"), report.with_name(f"{report.name}.json")
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what keeps *path* from being written inside the block into OutputError that names it."""
-    try:
-        yield
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {error.strerror or error}; check the folder and the space left"
-        ) from error
-
-
-def check_writable(path: Path) -> None:
-    """Raise OutputError where no file could be put at *path*; nothing is left behind.
-
-    Its folder need not be there yet: then one above it is tried.
-    """
-    with writing(path):
-        if path.is_dir():
-            raise OSError(errno.EISDIR, "it is a folder")
-        if path.exists() and not path.is_file():
-            raise OSError(errno.EINVAL, "it is a pipe or a device")
-        folder = path.absolute().parent
-        while not folder.exists():
-            folder = folder.parent
-        # Tried, not asked: root may do everything, but not in /proc or on a read-only disk.
-        with tempfile.TemporaryFile(dir=folder):
-            pass
 
 
 def check_ending(out: Path, ending: str) -> None:

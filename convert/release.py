@@ -17,10 +17,10 @@ from convert.cardtext import card_text
 from convert.graph import ends
 from convert.modelwriter import assemble
 from convert.parity import Bounds, ClassifierParity, DetectorParity
-from convert.places import card_path, check_writable, report_paths, writing
+from convert.places import card_path, report_paths
 from convert.tables import markdown_table
 from edge.errors import ModelError, ParityError
-from edge.files import replaced, write_whole
+from edge.files import check_writable, replaced, told_as, write_whole
 from edge.modelfile import ModelCard, ModelFile, SelfTest, SelfTestPictures, read_model
 from edge.vision.classifier import MaskClassifier
 from edge.vision.detector import FaceDetector
@@ -127,7 +127,7 @@ def release(
     content = assemble(network, card, described(network), labelled)
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / to.model.name
-        with writing(trial):
+        with told_as("the trial", trial):
             trial.write_bytes(content)
         try:
             model = read_model(trial, card.kind)
@@ -148,8 +148,8 @@ def _load_as_a_gate(model: ModelFile) -> None:
 
 def _put_in_place(model: Path, content: bytes, text: str) -> None:
     card = card_path(model)
-    check_writable(model)
-    with writing(model):
+    check_writable("--out", model, folders=True)
+    with told_as("--out", model):
         model.parent.mkdir(parents=True, exist_ok=True)
         with replaced(model) as file:
             file.write(content)
@@ -157,7 +157,7 @@ def _put_in_place(model: Path, content: bytes, text: str) -> None:
             os.fsync(file.fileno())
             # Inside, so that the model takes its place last: where its card cannot be written,
             # the old model stays, with the old card.
-            with writing(card), replaced(card) as beside:
+            with told_as("the card", card), replaced(card) as beside:
                 beside.write(text.encode())
 
 
@@ -188,7 +188,7 @@ def _write_report(
         "parity": parity.as_dict(),
     }
     markdown, machine = report_paths(path)
-    with writing(machine):
+    with told_as("the report", machine):
         write_whole(machine, json.dumps(tree, indent=1) + "\n")
     verdict = f"Out of bounds: {'; '.join(breaches)}." if breaches else "Within the bounds."
     parts = [
@@ -198,7 +198,7 @@ def _write_report(
         "## Worst cases",
         worst_table(parity) or "None.",
     ]
-    with writing(markdown):
+    with told_as("the report", markdown):
         write_whole(markdown, "\n\n".join(parts) + "\n")
 
 

@@ -7,11 +7,17 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from edge.errors import MaskgateError, OutputError, UsageError
+
 _NO_LINK = os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class _Enough(Exception):
+    """Raised to leave what is there as it is."""
 
 
 def regular(path: str | Path) -> BinaryIO:
@@ -88,6 +94,49 @@ def write_whole(path: Path, content: bytes | str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def check_writable(what: str, path: Path, *, folders: bool = False) -> None:
+    """Raise OutputError unless a file at *path* can be written whole; *what*, an option, names it.
+
+    What is at *path* stays as it is, and nothing is left beside it.  With *folders* that of *path*
+    need not be there yet: the nearest one above it is tried.
+    """
+    with told_as(what, path):
+        if path.is_dir():
+            raise OutputError(f"{what}: {path} is a folder; name a file")
+        place = path.absolute()
+        while folders and not place.parent.exists():
+            place = place.parent
+        with suppress(_Enough), replaced(place):
+            raise _Enough
+
+
+def check_named(option: str, path: Path) -> None:
+    """Raise UsageError for a *path* of *option* that is no file, or in no folder that is there.
+
+    Raises OutputError for one that cannot be written.
+    """
+    with told_as(option, path):
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{option} is {path}, which is no file; name another")
+        if not path.parent.is_dir():
+            raise UsageError(f"{option} is {path}, but there is no folder {path.parent}")
+    check_writable(option, path)
+
+
+@contextmanager
+def told_as(what: str, path: Path) -> Iterator[None]:
+    """Turn an OSError of the block into the OutputError that *path*, *what*, is no good."""
+    try:
+        yield
+    except MaskgateError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"{what}: {path} cannot be written: {error.strerror or error}; name another file, or "
+            "make room"
+        ) from None
 
 
 def sync_folder(folder: Path) -> None:

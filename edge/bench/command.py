@@ -188,8 +188,8 @@ def _check_targets(options: dict[str, Any]) -> None:
 
     from edge.bench.configure import with_threads
     from edge.errors import OutputError
+    from edge.files import check_writable, told_as
     from edge.targets import check_targets
-    from edge.writable import check_writable, told_as
 
     check_targets(
         options["camera"] or "demo:",

@@ -18,13 +18,12 @@ from edge.config_show import effective_text
 from edge.doctor.context import Context
 from edge.doctor.past import journal_path, state_environ
 from edge.errors import OutputError, UsageError
-from edge.files import replaced
+from edge.files import check_named, replaced
 from edge.journal.query import Filter, Reader
 from edge.modelfile import read_model, released_model
 from edge.modelstore.listing import list_values
 from edge.modelstore.state import KINDS
 from edge.modelstore.store import Store
-from edge.writable import check_writable, told_as
 
 NEWEST_EVENTS = 500
 NEWEST_LINES = 2000
@@ -54,12 +53,7 @@ def check_bundle(path: Path) -> None:
     """
     if not path.name.endswith(_SUFFIX):
         raise UsageError(f"--bundle is {path}; name a file that ends in {_SUFFIX}")
-    with told_as("--bundle", path):
-        if path.exists() and not path.is_file():
-            raise UsageError(f"--bundle is {path}, which is no file; name another")
-        if not path.parent.is_dir():
-            raise UsageError(f"--bundle is {path}, but there is no folder {path.parent}")
-    check_writable("--bundle", path)
+    check_named("--bundle", path)
 
 
 def write_bundle(

@@ -29,7 +29,7 @@ from edge.doctor.runner import run_checks
 from edge.doctor.system import current_groups
 from edge.doctor.unit_state import UNIT, read_unit
 from edge.errors import OutputError, UsageError
-from edge.writable import check_writable, told_as
+from edge.files import check_named
 
 USUAL_CONFIG = Path("/etc/maskgate/gate.toml")
 # As long as the unit may take to stop and to start (TimeoutStopSec=, TimeoutStartSec=).
@@ -137,12 +137,7 @@ def check_picture(path: Path | None) -> None:
         return
     if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
         raise UsageError(f"--picture is {path}; name a file that ends in .jpg or .png")
-    with told_as("--picture", path):
-        if path.exists() and not path.is_file():
-            raise UsageError(f"--picture is {path}, which is no file; name another")
-        if not path.parent.is_dir():
-            raise UsageError(f"--picture is {path}, but there is no folder {path.parent}")
-    check_writable("--picture", path)
+    check_named("--picture", path)
 
 
 @contextmanager

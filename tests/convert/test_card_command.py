@@ -57,4 +57,4 @@ def test_a_card_that_cannot_be_written_is_no_bug(model: Path, place: str) -> Non
     folder.mkdir()
     out = str(folder) if place == "FOLDER" else place
     result = card(model, "--out", out)
-    assert result.exit_code == 5 and f"cannot write {out}: " in result.output
+    assert result.exit_code == 5 and f"--out: {out} cannot be written: " in result.output

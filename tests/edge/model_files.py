@@ -7,19 +7,21 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from edge.errors import OutputError
 from edge.modelfile import CARD_NAME, LABELS_NAME, Kind, ModelFile, parts_of, read_model
 from edge.modelstore.arrival import Inbox
 from edge.modelstore.feed import ModelFeed
 from edge.modelstore.flatbuffer import Reader, read_graph
 from edge.modelstore.loading import Loaders
 from edge.modelstore.settings import UpdateSettings
-from edge.modelstore.state import KINDS
-from edge.modelstore.store import Store
+from edge.modelstore.state import KINDS, Change, State
+from edge.modelstore.store import Copy, Store
 from edge.vision.classifier import MaskClassifier
 from edge.vision.detector import FaceDetector
 
@@ -27,6 +29,24 @@ MODELS = Path(__file__).resolve().parents[2] / "models"
 DETECTOR: Kind = "face-detector"
 CLASSIFIER: Kind = "mask-classifier"
 LOADERS = Loaders(lambda model: FaceDetector(model, 1), lambda model: MaskClassifier(model, 1))
+
+
+class FullDisk(Store):
+    """A store that takes no file in, and is not written to, while it is *full*."""
+
+    full = False
+
+    def update(self, change: Change, name: str = "state") -> State:
+        if self.full:
+            raise OutputError("cannot write the state of the models: No space left on device")
+        return super().update(change, name)
+
+    @contextmanager
+    def taken_in(self, source: Path, shown: str) -> Iterator[Copy]:
+        if self.full:
+            raise OutputError(f"cannot take in {shown}: No space left on device")
+        with super().taken_in(source, shown) as copy:
+            yield copy
 
 
 @cache

@@ -41,7 +41,7 @@ from edge.board.load import Process
 from edge.board.memory import Memory
 from edge.board.power import Brakes
 from edge.errors import OutputError, UsageError
-from edge.writable import check_writable
+from edge.files import check_writable
 
 BOARDS = Path(__file__).parent / "boards"
 ROOT = Path(__file__).parents[2]

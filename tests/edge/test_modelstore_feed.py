@@ -6,8 +6,6 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +13,16 @@ import pytest
 
 from edge.camera import open_source
 from edge.camera.frame import Frame
-from edge.errors import OutputError
 from edge.modelstore.arrival import Inbox
 from edge.modelstore.feed import ModelFeed, Swap
-from edge.modelstore.state import KINDS, Change, State
-from edge.modelstore.store import Copy, Store
+from edge.modelstore.state import KINDS
+from edge.modelstore.store import Store
 from edge.watch import Settings, Watch
 from tests.edge.model_files import (
     CLASSIFIER,
     DETECTOR,
     LOADERS,
+    FullDisk,
     copied_in,
     feed_of,
     make,
@@ -158,24 +156,6 @@ def test_somebody_before_the_camera_makes_no_model_bad(
     work(feed, 1, end)
     assert ("model_rolled_back" if back else "model_trusted") in events(feed)
     feed.close()
-
-
-class FullDisk(Store):
-    """A store that takes no file in, and is not written to, while it is *full*."""
-
-    full = False
-
-    def update(self, change: Change, name: str = "state") -> State:
-        if self.full:
-            raise OutputError("cannot write the state of the models: No space left on device")
-        return super().update(change, name)
-
-    @contextmanager
-    def taken_in(self, source: Path, shown: str) -> Iterator[Copy]:
-        if self.full:
-            raise OutputError(f"cannot take in {shown}: No space left on device")
-        with super().taken_in(source, shown) as copy:
-            yield copy
 
 
 def test_what_a_full_disk_kept_out_comes_in_by_itself_when_there_is_room(tmp_path: Path) -> None:

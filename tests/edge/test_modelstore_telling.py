@@ -4,23 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge.errors import OutputError
 from edge.modelstore import state as states
 from edge.modelstore.state import Change, State
 from edge.modelstore.store import Store
 from edge.modelstore.telling import Teller
-from tests.edge.model_files import released
-
-
-class Disk(Store):
-    """A store that may be *read_only*."""
-
-    read_only = False
-
-    def update(self, change: Change, name: str = "state") -> State:
-        if self.read_only:
-            raise OutputError("cannot write the state of the models: Read-only file system")
-        return super().update(change, name)
+from tests.edge.model_files import FullDisk, released
 
 
 def noted(store: Store, words: str) -> None:
@@ -36,14 +24,14 @@ def turns(teller: Teller, count: int = 1) -> list[str]:
 
 
 def test_a_note_is_passed_on_once_though_that_cannot_be_written(tmp_path: Path) -> None:
-    store = Disk(tmp_path)
+    store = FullDisk(tmp_path)
     noted(store, "it is pinned")
-    store.read_only = True
+    store.full = True
     teller = Teller(store, released())
     assert turns(teller, 5) == [
-        "it is pinned", "cannot write the state of the models: Read-only file system",
+        "it is pinned", "cannot write the state of the models: No space left on device",
     ]
-    store.read_only = False
+    store.full = False
     noted(store, "another")
     assert turns(teller, 2) == ["another"]
     assert store.read().told == 2

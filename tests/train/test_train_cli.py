@@ -43,6 +43,27 @@ def judged_bare(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that a face detector was asked of; it finds no face anywhere."""
+    files: list[Path] = []
+    monkeypatch.setattr(
+        "train.data.folders.detect_in_class_folders",
+        lambda data, file: files.append(file) or _no_face,
+    )
+    return files
+
+
+@pytest.fixture
+def class_folders(tmp_path: Path) -> Path:
+    """Twelve pictures a class, no two of them alike."""
+    for number in range(12):
+        for label in ("with_mask", "without_mask"):
+            picture = np.roll(face_picture(label, 7 * number), number * 5, axis=1)
+            write_picture(tmp_path / "data" / label / f"{number}.png", picture)
+    return tmp_path / "data"
+
+
 def test_help_lists_the_exit_codes() -> None:
     text = _run("--help").output
     listed = text.split("Exit codes:")[1].strip().splitlines()
@@ -139,20 +160,9 @@ def test_one_csv_is_judged_on_what_the_training_keeps_back(
 
 
 @pytest.mark.usefixtures("judged_bare")
-def test_class_folders_are_judged_with_a_detector(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
-    monkeypatch.setattr(
-        "train.data.folders.detect_in_class_folders",
-        lambda data, file: asked.append(file) or _no_face,
-    )
-    for number in range(12):
-        for label in ("with_mask", "without_mask"):
-            picture = face_picture(label, 7 * number)
-            write_picture(tmp_path / label / f"{number}.png", np.roll(picture, number * 5, axis=1))
+def test_class_folders_are_judged_with_a_detector(class_folders: Path, asked: list[Path]) -> None:
     result = _run(
-        "evaluate", "classifier", "--data", tmp_path, "--repeats", 0, "--detector", "d.tflite"
+        "evaluate", "classifier", "--data", class_folders, "--repeats", 0, "--detector", "d.tflite"
     )
     assert result.exit_code == 0, result.output
     assert asked == [Path("d.tflite")]
@@ -228,21 +238,12 @@ def test_an_average_is_measured_on_what_its_trainings_kept_back(
 
 
 def test_an_average_of_class_folders_has_a_detector(
-    tmp_path: Path, averages: list[tuple], monkeypatch: pytest.MonkeyPatch
+    class_folders: Path, asked: list[Path], averages: list[tuple]
 ) -> None:
-    asked = []
-    monkeypatch.setattr(
-        "train.data.folders.detect_in_class_folders",
-        lambda data, file: asked.append(file) or _no_face,
-    )
-    for number in range(12):
-        for label in ("with_mask", "without_mask"):
-            picture = np.roll(face_picture(label, 7 * number), number * 5, axis=1)
-            write_picture(tmp_path / label / f"{number}.png", picture)
-    (tmp_path / "with_mask" / "bad.png").write_bytes(b"no picture")
+    (class_folders / "with_mask" / "bad.png").write_bytes(b"no picture")
     result = _run(
-        "average", "--data", tmp_path, "--out", tmp_path / "out", "--model", "a.keras",
-        "--model", "b.keras", "--detector", "d.tflite",
+        "average", "--data", class_folders, "--out", class_folders.parent / "out",
+        "--model", "a.keras", "--model", "b.keras", "--detector", "d.tflite",
     )
     assert result.exit_code == 0, result.output
     assert asked == [Path("d.tflite")] and len(averages) == 1
